@@ -1,0 +1,62 @@
+"""Every Redis key, stream and group name, spelled once. Braces in the docs mark placeholders."""
+
+PREFIX = "orion:inference:"
+
+REQUESTS = PREFIX + "requests"
+"""Intake stream of other producers; never trimmed."""
+ROUTER_GROUP = "router"
+WORKERS_GROUP = "workers"
+NODES = PREFIX + "nodes"
+QUEUE = PREFIX + "queue"
+DUE = PREFIX + "due"
+EVENTS = PREFIX + "events"
+"""Doorbell for planners."""
+PLANNER = PREFIX + "planner"
+PLANNER_BEAT = PREFIX + "planner:beat"
+"""Pub/sub channel: the planner's sign of life. Not a key, so it costs the disk nothing."""
+CLOCK = PREFIX + "clock"
+BYTES = PREFIX + "bytes"
+CONFIG = PREFIX + "config"
+CONFIG_APPLIED = PREFIX + "config:applied"
+DEAD = PREFIX + "dead"
+RESPONSES = PREFIX + "responses:"
+
+
+def node_requests(node: str) -> str:
+    """A board's own stream: doorbells of the planner and whole requests of other producers."""
+    return f"{REQUESTS}:{node}"
+
+
+def node_health(node: str) -> str:
+    """Health hash, refreshed every 5 s, TTL 15 s."""
+    return f"{PREFIX}node:{node}"
+
+
+def alive(node: str) -> str:
+    """Liveness; the value is the worker's incarnation."""
+    return f"{PREFIX}alive:{node}"
+
+
+def drain(node: str) -> str:
+    """Drain mark: while it exists the board gets no new work."""
+    return f"{PREFIX}drain:{node}"
+
+
+def inflight(node: str) -> str:
+    """Set of the request ids that a board holds (assigned or running)."""
+    return f"{PREFIX}inflight:{node}"
+
+
+def record(request_id: str) -> str:
+    """A request's record: the truth about it."""
+    return f"{PREFIX}req:{request_id}"
+
+
+def responses(request_id: str) -> str:
+    """Default callback, and where every final can be read for an hour."""
+    return f"{RESPONSES}{request_id}"
+
+
+def mailbox(router: str) -> str:
+    """Chunks and finals of the requests that a router is serving over HTTP."""
+    return f"{PREFIX}mailbox:{router}"

@@ -1,0 +1,258 @@
+"""The ledger's functions as typed calls. Each is safe to repeat verbatim after a lost reply."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from typing import Any, cast
+
+from redis.asyncio import Redis
+
+from orion_contracts.ledger.replies import (
+    Admission,
+    Attached,
+    Closed,
+    DirectEntry,
+    Dispatched,
+    FailureKind,
+    LeaseTimes,
+    Limits,
+    Obstacle,
+    PlannerClaim,
+    Started,
+    Swept,
+)
+from orion_contracts.messages import PRIORITY_CLASS, InferenceRequest
+from orion_contracts.stamp import iso_now
+
+NOWHERE = DirectEntry("", "", "")
+
+
+def fingerprint(body: bytes) -> str:
+    """Tells two requests under one id apart."""
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+class Ledger:
+    """Typed access to the function library over one client. Raises redis' errors as they are."""
+
+    def __init__(
+        self, store: Redis, times: LeaseTimes | None = None, limits: Limits | None = None
+    ) -> None:
+        self._store = store
+        self.times = times or LeaseTimes()
+        limits = limits or Limits()
+        self._limits = (limits.crashes, limits.losses, limits.refusals)
+
+    async def _call(self, name: str, *args: str | int | bytes) -> Any:
+        store: Any = self._store  # untyped below this point
+        return await store.execute_command("FCALL", f"orion_{name}", 0, *args)
+
+    def _admission(
+        self,
+        request: InferenceRequest,
+        body: bytes,
+        meta: bytes,
+        mailbox: str,
+        mark: str,
+        caps: tuple[int, int],
+        on_full: str,
+        source: DirectEntry,
+    ) -> list[str | int | bytes]:
+        return [
+            request.request_id,
+            request.reply_stream,
+            mailbox,
+            request.deadline_ms or self.times.backstop_ms,
+            body,
+            meta,
+            PRIORITY_CLASS[request.priority],
+            1 if request.stream else 0,
+            request.model,
+            mark or fingerprint(body),
+            *caps,
+            on_full,
+            iso_now(),
+            *source,
+        ]
+
+    async def admit(
+        self,
+        request: InferenceRequest,
+        body: bytes,
+        meta: bytes,
+        *,
+        mailbox: str = "",
+        mark: str = "",
+        max_requests: int = 256,
+        max_bytes: int = 64 * 1024 * 1024,
+        source: DirectEntry = NOWHERE,
+        node: str = "",
+        epoch: str = "",
+        depth: int = 1,
+    ) -> Admission:
+        """Accept a request. With `node`, `epoch`: dispatch it in the same step where possible.
+
+        `source` names the intake entry that carried it, settled in the same step; such a request
+        gets a final when the queue is full, one without is refused without a trace. `mark`
+        replaces the body's fingerprint where the body holds fields of our own making.
+        """
+        on_full = "final" if source.entry else "refuse"
+        args = self._admission(
+            request, body, meta, mailbox, mark, (max_requests, max_bytes), on_full, source
+        )
+        nonce = secrets.token_hex(6)
+        reply = await self._call("admit", *args, node, epoch, depth, nonce, self.times.assign_ms)
+        state, *rest = [_text(v) for v in cast(list[Any], reply)]
+        if state == "DUP":
+            return Admission(state, rest[0], rest[1], int(rest[2]))
+        if state == "ASSIGNED":
+            return Admission(state, node, attempt=int(rest[1]))
+        return Admission(state, rest[0])
+
+    async def take(
+        self,
+        request: InferenceRequest,
+        body: bytes,
+        meta: bytes,
+        source: DirectEntry,
+        node: str,
+        incarnation: str,
+    ) -> Started | None:
+        """Admit a request found on a board's own stream and run it there; None: seen before."""
+        args = self._admission(request, body, meta, "", "", (1, 1), "final", source)
+        nonce = secrets.token_hex(6)
+        reply = cast(
+            list[Any],
+            await self._call("take", *args, node, incarnation, nonce, self.times.run_ms),
+        )
+        if _text(reply[0]) != "RUN":
+            return None
+        return Started(_text(reply[1]), body, int(reply[3]), int(reply[4]), int(reply[5]))
+
+    async def refuse(
+        self,
+        source: DirectEntry,
+        request_id: str,
+        callback: str,
+        final: bytes,
+        why: str,
+        sample: bytes,
+    ) -> None:
+        """Settle an entry that is no valid request: error answer (where possible), dead letter."""
+        await self._call("refuse", *source, request_id, callback, final, why, sample)
+
+    async def dispatch(self, request_id: str, node: str, epoch: str, depth: int) -> Dispatched:
+        """Give a queued request to a board that has fewer than `depth` in flight."""
+        nonce = secrets.token_hex(6)
+        reply = cast(
+            list[Any],
+            await self._call(
+                "dispatch", request_id, node, epoch, depth, nonce, self.times.assign_ms
+            ),
+        )
+        state = _text(reply[0])
+        if state == "ASSIGNED":
+            return Dispatched(None, _text(reply[1]), int(reply[2]))
+        return Dispatched(Obstacle(state))
+
+    async def start(
+        self, node: str, entry: str, request_id: str, token: str, incarnation: str
+    ) -> Started | None:
+        """Begin what a doorbell announced; None: it is no longer ours."""
+        reply = cast(
+            list[Any],
+            await self._call(
+                "start", node, entry, request_id, token, incarnation, self.times.run_ms
+            ),
+        )
+        if _text(reply[0]) != "RUN":
+            return None
+        return Started(_text(reply[1]), reply[2], int(reply[3]), int(reply[4]), int(reply[5]))
+
+    async def emit(self, request_id: str, token: str, seq: int = 0, payload: bytes = b"") -> str:
+        """Publish a chunk and renew the lease; OK, FENCED or CANCEL. Empty: only renew."""
+        return _text(await self._call("emit", request_id, token, self.times.run_ms, seq, payload))
+
+    async def finish(
+        self,
+        request_id: str,
+        token: str,
+        status: str,
+        final: bytes,
+        *,
+        seq: int = 0,
+        chunk: bytes = b"",
+        dead: str = "",
+    ) -> Closed:
+        """Publish the last chunk and the final, and close the record, once. `dead`: also bury."""
+        return Closed(
+            _text(
+                await self._call(
+                    "finish", request_id, token, status.upper(), final, seq, chunk, dead
+                )
+            )
+        )
+
+    async def release(self, request_id: str, token: str, kind: FailureKind, why: str) -> bool:
+        """Give running or assigned work back to its place in the queue; False: no longer ours."""
+        reply = await self._call(
+            "release", request_id, token, kind.value, why[:200], iso_now(), *self._limits
+        )
+        return _text(reply) == "OK"
+
+    async def enlist(self, node: str, incarnation: str) -> int:
+        """Begin a worker's life; returns how many requests its previous incarnation held."""
+        return int(await self._call("enlist", node, incarnation, iso_now(), *self._limits))
+
+    async def leave(self, node: str, incarnation: str) -> int:
+        """End a worker's life in peace; returns how many requests went back."""
+        return int(await self._call("leave", node, incarnation, iso_now(), *self._limits))
+
+    async def cancel(self, request_id: str) -> str:
+        """UNKNOWN, a terminal state (CANCELLED now or what it was before), or PENDING."""
+        return _text(await self._call("cancel", request_id, iso_now()))
+
+    async def attach(self, request_id: str, mailbox: str) -> Attached:
+        """Send further chunks to this mailbox."""
+        state, attempt = cast(Sequence[Any], await self._call("attach", request_id, mailbox))
+        return Attached(_text(state), int(attempt or 0))
+
+    async def reject(self, request_id: str, epoch: str, status: str, final: bytes) -> bool:
+        """As the planner, close a queued request without running it."""
+        return _text(await self._call("reject", request_id, epoch, status.upper(), final)) == "OK"
+
+    async def planner(self, me: str, seen_epoch: str = "") -> PlannerClaim:
+        """Claim or confirm the planner lease. `seen_epoch`: of a holder that fell silent."""
+        state, epoch, owner = (
+            _text(v) for v in cast(list[Any], await self._call("planner", me, seen_epoch))
+        )
+        return PlannerClaim(state != "OTHER", epoch, owner, state == "TAKEN")
+
+    async def resign(self, me: str) -> None:
+        """Give the planner lease up."""
+        await self._call("resign", me)
+
+    async def sweep(self, epoch: str, expected_ms: int | None, batch: int = 256) -> Swept:
+        """Close what is overdue and requeue what was lost; tells of a stepped clock instead."""
+        expected = "" if expected_ms is None else expected_ms
+        reply = cast(
+            list[Any], await self._call("sweep", epoch, expected, batch, iso_now(), *self._limits)
+        )
+        state = _text(reply[0])
+        if state == "OK":
+            return Swept(state, int(reply[1]), moved=int(reply[2]))
+        return Swept(state, int(reply[1]), int(reply[2])) if state == "JUMP" else Swept(state)
+
+    async def steady(self, epoch: str, true_now_ms: int) -> bool:
+        """The store's clock was stepped: the ledger's clock goes on at `true_now_ms`."""
+        return _text(await self._call("steady", epoch, true_now_ms, self.times.run_ms)) == "OK"
+
+    async def grace(self, epoch: str) -> bool:
+        """The store stood still: leases and liveness begin anew."""
+        return _text(await self._call("grace", epoch, self.times.run_ms)) == "OK"

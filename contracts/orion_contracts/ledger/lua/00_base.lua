@@ -1,0 +1,89 @@
+#!lua name=orion
+-- The request ledger: a request's record is the truth, streams are doorbells. Every transition of a
+-- record happens in one function of this library, so that a crash between two steps cannot exist.
+-- States: QUEUED -> ASSIGNED -> RUNNING -> COMPLETED | FAILED | EXPIRED | CANCELLED | REJECTED.
+local VERSION = 1
+local P = 'orion:inference:'
+local QUEUE, DUE, NODES, BYTES = P .. 'queue', P .. 'due', P .. 'nodes', P .. 'bytes'
+local EVENTS, DEAD, PLANNER, CLOCK = P .. 'events', P .. 'dead', P .. 'planner', P .. 'clock'
+local TERMINAL = { COMPLETED = 1, FAILED = 1, EXPIRED = 1, CANCELLED = 1, REJECTED = 1 }
+local RECORD_TTL_MS, ANSWER_TTL_MS, ALIVE_BUSY_MS = 86400000, 3600000, 4000
+local JUMP_MS = 2000
+local FINAL_SEQ = '999999999' -- a final's stream id is attempt-FINAL_SEQ: after every chunk of its attempt
+
+local function record(id) return P .. 'req:' .. id end
+local function inflight(node) return P .. 'inflight:' .. node end
+local function alive(node) return P .. 'alive:' .. node end
+local function doorbell(node) return P .. 'requests:' .. node end
+local function answers(id) return P .. 'responses:' .. id end
+
+-- The ledger's own clock, ms: store time plus an offset that the planner corrects when the store's
+-- clock was stepped, so that no stored deadline, lease or queue position ever has to be rewritten.
+local function now()
+  local t, c = redis.call('TIME'), redis.call('HMGET', CLOCK, 'offset', 'last')
+  local ms = t[1] * 1000 + math.floor(t[2] / 1000) + (tonumber(c[1]) or 0)
+  local last = tonumber(c[2]) or 0
+  if ms < last then return last end -- stepped back and not yet corrected
+  return ms
+end
+
+-- Lua numbers print as 1.78e+12 by default; ids and scores need all digits.
+local function int(n) return string.format('%.0f', n) end
+
+local FACTS = { 'state', 'attempt', 'crashes', 'losses', 'refusals', 'token', 'node', 'worker', 'callback',
+  'mailbox', 'deadline', 'accepted', 'score', 'bytes', 'model', 'stream', 'cancel', 'done', 'history' }
+local function get(id)
+  local v, r = redis.call('HMGET', record(id), unpack(FACTS)), {}
+  for i, name in ipairs(FACTS) do r[name] = v[i] or nil end
+  return r
+end
+
+local function ring(kind, id, node, status)
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', 1000, '*', 'kind', kind, 'id', id, 'node', node or '', 'status', status or '')
+end
+
+local function due(id, at, deadline)
+  redis.call('ZADD', DUE, int(math.min(at, tonumber(deadline))), id)
+end
+
+local function post(mailbox, id, kind, payload)
+  if mailbox and mailbox ~= '' then -- NOMKSTREAM: a router that is gone must not leave a stream behind
+    redis.pcall('XADD', mailbox, 'NOMKSTREAM', 'MAXLEN', '~', 10000, '*', 'id', id, 'type', kind, 'payload', payload)
+  end
+end
+
+local function bury(id, why, r)
+  redis.call('XADD', DEAD, 'MAXLEN', '~', 1000, '*', 'id', id, 'why', why, 'model', r.model or '',
+    'attempt', r.attempt or '0', 'history', r.history or '')
+end
+
+local function failed(x) return type(x) == 'table' and x.err end
+
+-- The only place that writes a final. The fallible step comes first, under pcall: a callback that
+-- is no stream still leaves exactly one final, in the stream that we name ourselves.
+local function close(id, r, state, payload)
+  local own = answers(id)
+  local x = redis.pcall('XADD', own, (r.attempt or '0') .. '-' .. FINAL_SEQ, 'type', 'final', 'payload', payload)
+  if failed(x) then x = redis.pcall('XADD', own, '*', 'type', 'final', 'payload', payload) end
+  if not failed(x) then redis.call('PEXPIRE', own, ANSWER_TTL_MS) end
+  if r.callback ~= own then x = redis.pcall('XADD', r.callback, '*', 'type', 'final', 'payload', payload) end
+  if failed(x) then bury(id, 'undeliverable: ' .. tostring(x.err), r) end
+  post(r.mailbox, id, 'final', payload)
+  redis.call('HSET', record(id), 'state', state, 'closed', int(now()))
+  redis.call('HDEL', record(id), 'body', 'meta', 'token', 'mailbox')
+  redis.call('PEXPIRE', record(id), RECORD_TTL_MS)
+  redis.call('ZREM', DUE, id)
+  redis.call('ZREM', QUEUE, id)
+  if r.node then redis.call('SREM', inflight(r.node), id) end
+  redis.call('DECRBY', BYTES, r.bytes or 0)
+  ring('done', id, r.node, state)
+end
+
+-- A final that no worker wrote. id and model passed validation, so they need no escaping.
+local function verdict(id, r, state, code, text, iso)
+  return '{"version":"1.0","request_id":"' .. id .. '","model":"' .. (r.model or '') .. '","status":"' ..
+    string.lower(state) .. '","error_code":"' .. code .. '","error":' .. cjson.encode(text) ..
+    ',"attempt":' .. (r.attempt or '0') .. ',"timestamp":"' .. iso .. '","source":"orion-inference-ledger"}'
+end
+
+local function is_planner(epoch) return redis.call('HGET', PLANNER, 'epoch') == epoch end

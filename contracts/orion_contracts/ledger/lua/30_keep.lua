@@ -1,0 +1,225 @@
+-- Boards coming and going, cancels, and the planner's upkeep.
+
+local function inflight_of(node) return redis.call('SMEMBERS', inflight(node)) end
+local function lost(node) return P .. 'lost:' .. node end
+
+-- node incarnation iso max_crashes max_losses max_refusals: a worker begins its life. What its
+-- previous incarnation was running died with it: that is evidence, so it counts as a crash.
+local function enlist(_, a)
+  local node, me, limits, n = a[1], a[2], limits_from(a, 4), 0
+  for _, id in ipairs(inflight_of(node)) do
+    local r = get(id)
+    if r.state == 'RUNNING' and r.worker ~= me then
+      give_back(id, r, 'crash', 'its worker was restarted', limits, a[3])
+      n = n + 1
+    elseif r.state == 'ASSIGNED' then
+      give_back(id, r, 'none', 'its worker was restarted', limits, a[3])
+      n = n + 1
+    elseif not r.state or TERMINAL[r.state] or r.state == 'QUEUED' then
+      redis.call('SREM', inflight(node), id)
+    end
+  end
+  for _, mark in ipairs(redis.call('SMEMBERS', lost(node))) do -- lapsed before, now known to have died
+    local id, worker = string.match(mark, '^(.-) (.+)$')
+    local r = get(id)
+    if worker ~= me and r.state and not TERMINAL[r.state] then
+      redis.call('HINCRBY', record(id), 'losses', -1)
+      local crashes = redis.call('HINCRBY', record(id), 'crashes', 1)
+      if crashes >= limits.crash and r.state == 'QUEUED' then
+        bury(id, 'crash', r)
+        close(id, r, 'FAILED', verdict(id, r, 'FAILED', 'crashed', 'this request was given up after ' .. crashes ..
+          ' workers died with it: ' .. (r.history or ''), a[3]))
+      end
+    end
+  end
+  redis.call('DEL', lost(node))
+  redis.call('SADD', NODES, node)
+  redis.call('SET', alive(node), me, 'PX', ALIVE_BUSY_MS)
+  redis.pcall('XGROUP', 'CREATE', doorbell(node), 'workers', '0', 'MKSTREAM') -- BUSYGROUP: it is there
+  ring('node', '', node, 'enlisted')
+  return n
+end
+
+-- node incarnation ttl_ms -> OK, or the incarnation that took the board over
+local function beat(_, a)
+  local holder = redis.call('GET', alive(a[1]))
+  if holder and holder ~= a[2] and string.sub(holder, 1, 6) ~= 'grace:' then return holder end
+  redis.call('SET', alive(a[1]), a[2], 'PX', a[3])
+  if not holder then
+    redis.call('SADD', NODES, a[1])
+    ring('node', '', a[1], 'back')
+  end
+  return 'OK'
+end
+
+-- node incarnation iso limits: a worker leaves in peace; what it still holds goes back unharmed
+local function leave(_, a)
+  local node, me = a[1], a[2]
+  local holder = redis.call('GET', alive(node))
+  if holder and holder ~= me and string.sub(holder, 1, 6) ~= 'grace:' then return 0 end
+  local n = 0
+  for _, id in ipairs(inflight_of(node)) do
+    local r = get(id)
+    if r.state == 'RUNNING' or r.state == 'ASSIGNED' then
+      give_back(id, r, 'none', 'its worker was stopped', limits_from(a, 4), a[3])
+      n = n + 1
+    end
+  end
+  redis.call('DEL', alive(node), P .. 'node:' .. node)
+  redis.call('SREM', NODES, node)
+  ring('node', '', node, 'left')
+  return n
+end
+
+-- id iso -> the state it had or has: terminal, CANCELLED, PENDING (its worker learns at its next emit)
+local function cancel(_, a)
+  local id, r = a[1], get(a[1])
+  if not r.state then return 'UNKNOWN' end
+  if TERMINAL[r.state] then return r.state end
+  if r.state == 'RUNNING' then
+    redis.call('HSET', record(id), 'cancel', '1')
+    return 'PENDING'
+  end
+  close(id, r, 'CANCELLED', verdict(id, r, 'CANCELLED', 'cancelled', 'cancelled by its client', a[2]))
+  return 'CANCELLED'
+end
+
+-- id mailbox: from now on chunks go there -> state attempt
+local function attach(_, a)
+  local v = redis.call('HMGET', record(a[1]), 'state', 'attempt')
+  if not v[1] then return { 'UNKNOWN', '0' } end
+  if not TERMINAL[v[1]] then redis.call('HSET', record(a[1]), 'mailbox', a[2]) end
+  return v
+end
+
+-- id epoch state payload: the planner gives up on a queued request (no board has its model, ...)
+local function reject(_, a)
+  if not is_planner(a[2]) then return 'NOT_PLANNER' end
+  local r = get(a[1])
+  if r.state ~= 'QUEUED' then return 'GONE' end
+  close(a[1], r, a[3], a[4])
+  return 'OK'
+end
+
+-- me seen_epoch -> MINE | TAKEN | OTHER, epoch, owner. A challenger that heard nothing from the
+-- holder for long enough names the epoch it saw: of several, one wins. No clock is involved.
+local function planner(_, a)
+  local v = redis.call('HMGET', PLANNER, 'owner', 'epoch')
+  if v[1] == a[1] then return { 'MINE', v[2], v[1] } end
+  if v[1] and v[1] ~= '' and v[2] ~= a[2] then return { 'OTHER', v[2], v[1] } end
+  local epoch = int(tonumber(v[2] or '0') + 1)
+  redis.call('HSET', PLANNER, 'owner', a[1], 'epoch', epoch)
+  return { 'TAKEN', epoch, a[1] }
+end
+
+local function resign(_, a)
+  if redis.call('HGET', PLANNER, 'owner') == a[1] then redis.call('HSET', PLANNER, 'owner', '') end
+  return 'OK'
+end
+
+-- epoch lease: after a restart or a stall of the store nobody could renew anything, so nobody is
+-- dead for that: leases and liveness begin anew.
+local function grace(_, a)
+  if not is_planner(a[1]) then return 'NOT_PLANNER' end
+  local t = now()
+  for _, node in ipairs(redis.call('SMEMBERS', NODES)) do
+    local held = inflight_of(node)
+    for _, id in ipairs(held) do
+      local v = redis.call('HMGET', record(id), 'state', 'deadline')
+      if v[1] == 'RUNNING' or v[1] == 'ASSIGNED' then due(id, t + tonumber(a[2]), v[2]) end
+    end
+    if #held > 0 and redis.call('PEXPIRE', alive(node), ALIVE_BUSY_MS) == 0 then
+      redis.call('SET', alive(node), 'grace:' .. a[1], 'PX', ALIVE_BUSY_MS)
+    end
+  end
+  return 'OK'
+end
+
+-- epoch true_now lease: the store's clock was stepped; the ledger's clock goes on at true_now.
+local function steady(k, a)
+  if not is_planner(a[1]) then return 'NOT_PLANNER' end
+  local t, truth = redis.call('TIME'), tonumber(a[2])
+  redis.call('HSET', CLOCK, 'offset', int(truth - (t[1] * 1000 + math.floor(t[2] / 1000))), 'last', int(truth))
+  for _, id in ipairs(redis.call('ZRANGE', DUE, 0, -1)) do -- stamped between the step and this call
+    local r = get(id)
+    local ahead = tonumber(r.accepted or '0') - truth
+    if r.state and ahead > 0 then
+      local deadline, score = int(tonumber(r.deadline) - ahead), int(tonumber(r.score) - ahead)
+      redis.call('HSET', record(id), 'accepted', int(truth), 'deadline', deadline, 'score', score)
+      if r.state == 'QUEUED' then
+        redis.call('ZADD', QUEUE, score, id)
+        redis.call('ZADD', DUE, deadline, id)
+      end
+    end
+  end
+  return grace(k, { a[1], a[3] })
+end
+
+-- epoch expected limit iso max_crashes max_losses max_refusals
+-- -> OK now closed_or_requeued | JUMP now last | NOT_PLANNER. expected: the ledger time the caller
+-- reckons from its own monotonic clock, or '' when it has none yet.
+local function sweep(_, a)
+  if not is_planner(a[1]) then return { 'NOT_PLANNER' } end
+  local t, last = now(), tonumber(redis.call('HGET', CLOCK, 'last') or '0')
+  local expected = tonumber(a[2]) or (last > 0 and last) or t
+  if math.abs(t - expected) > JUMP_MS then return { 'JUMP', int(t), int(last) } end
+  local limits, n = limits_from(a, 5), 0
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', int(t), 'LIMIT', 0, a[3])) do
+    local r = get(id)
+    n = n + 1
+    if not r.state or TERMINAL[r.state] then
+      redis.call('ZREM', DUE, id)
+    elseif t >= tonumber(r.deadline) then
+      close(id, r, 'EXPIRED', verdict(id, r, 'EXPIRED', 'deadline', 'the deadline passed before an answer was complete', a[4]))
+    else
+      give_back(id, r, r.state == 'RUNNING' and 'loss' or 'none', 'its lease lapsed', limits, a[4])
+    end
+  end
+  for _, node in ipairs(redis.call('SMEMBERS', NODES)) do
+    if redis.call('SCARD', inflight(node)) > 0 and redis.call('EXISTS', alive(node)) == 0 then
+      for _, id in ipairs(inflight_of(node)) do
+        local r = get(id)
+        n = n + 1
+        if r.state == 'RUNNING' then
+          redis.call('SADD', lost(node), id .. ' ' .. r.worker)
+          redis.call('PEXPIRE', lost(node), 600000)
+          give_back(id, r, 'loss', 'its board went silent', limits, a[4])
+        elseif r.state == 'ASSIGNED' then
+          give_back(id, r, 'none', 'its board went silent', limits, a[4])
+        else
+          redis.call('SREM', inflight(node), id)
+        end
+      end
+      ring('node', '', node, 'lapsed')
+    end
+  end
+  local busy = redis.call('EXISTS', DUE) == 1
+  if t - last >= (busy and 1000 or 60000) then redis.call('HSET', CLOCK, 'last', int(t)) end
+  return { 'OK', int(t), n }
+end
+
+local function version() return VERSION end
+
+local function register(name, callback, flags)
+  redis.register_function { function_name = 'orion_' .. name, callback = callback, flags = flags }
+end
+register('version', version, { 'no-writes' })
+register('admit', admit, {}) -- without allow-oom: a full store refuses newcomers and finishes the rest
+register('take', take, {})
+register('dispatch', dispatch, { 'allow-oom' })
+register('refuse', refuse, { 'allow-oom' })
+register('start', start, { 'allow-oom' })
+register('emit', emit, { 'allow-oom' })
+register('finish', finish, { 'allow-oom' })
+register('release', release, { 'allow-oom' })
+register('enlist', enlist, { 'allow-oom' })
+register('beat', beat, { 'allow-oom' })
+register('leave', leave, { 'allow-oom' })
+register('cancel', cancel, { 'allow-oom' })
+register('attach', attach, { 'allow-oom' })
+register('reject', reject, { 'allow-oom' })
+register('planner', planner, { 'allow-oom' })
+register('resign', resign, { 'allow-oom' })
+register('grace', grace, { 'allow-oom' })
+register('steady', steady, { 'allow-oom' })
+register('sweep', sweep, { 'allow-oom' })

@@ -1,0 +1,93 @@
+"""How every process connects to the store (Redis or Valkey): one pinned set of options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry as SyncRetry
+
+from orion_contracts.errors import Misconfigured, StoreUnavailable
+
+SOCKET_TIMEOUT_S = 5.0
+"""Longer than every blocking read of ours (at most 2 s)."""
+MINIMUM_VERSION = (7, 0)
+
+
+def store_url(address: str) -> str:
+    """A redis:// or rediss:// URL from `host:port`, `host` or a URL. Raises Misconfigured."""
+    if "://" not in address:
+        host, _, port = address.rpartition(":") if ":" in address else (address, "", "6379")
+        if not host or not port.isdigit():
+            raise Misconfigured(f"--redis-addr {address!r}: write host:port or redis://host:port/0")
+        return f"redis://{host}:{port}/0"
+    if not address.startswith(("redis://", "rediss://", "unix://")):
+        raise Misconfigured(
+            f"--redis-addr {address!r}: write host:port, redis://, rediss:// or unix://"
+        )
+    return address
+
+
+def read_password(password: str, file: str) -> str:
+    """The password, from a file where one is named (preferred: it is not seen by `ps`)."""
+    if not file:
+        return password
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise Misconfigured(f"--redis-password-file {file}: {error.strerror}") from error
+
+
+def _options(password: str, username: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_keepalive": True,
+        "health_check_interval": 0,
+        "protocol": 2,
+    }
+    if password:
+        options["password"] = password
+    if username:
+        options["username"] = username
+    return options
+
+
+def connect(address: str, password: str = "", username: str = "", *, retries: int = 3) -> Redis:
+    """An asyncio client. Commands are retried `retries` times: every call of ours is idempotent."""
+    retry = Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
+    client = Redis.from_url(store_url(address), retry=retry, **_options(password, username))
+    return client
+
+
+def connect_sync(address: str, password: str = "", username: str = "") -> redis.Redis:
+    """A blocking client for threads of their own (the worker's sign of life). Never retries."""
+    options = {**_options(password, username), "socket_timeout": 2.0, "socket_connect_timeout": 2.0}
+    client = redis.Redis.from_url(
+        store_url(address), retry=SyncRetry(ExponentialWithJitterBackoff(), 0), **options
+    )
+    return client
+
+
+async def check_store(store: Redis) -> str:
+    """Refuse what cannot keep our promise (old versions, Redis Cluster); returns the version."""
+    try:
+        info = await store.info("server")
+    except ResponseError:
+        return "unknown"  # fakeredis, or a user without INFO
+    except RedisError as error:
+        raise StoreUnavailable(f"the store does not answer: {error}") from error
+    if info.get("redis_mode") == "cluster":
+        raise Misconfigured(
+            "this is a Redis Cluster: a step of the ledger touches several keys at once, which "
+            "a cluster cannot do atomically. Use a standalone Redis or Valkey"
+        )
+    version = str(info.get("valkey_version") or info.get("redis_version", "0"))
+    if tuple(int(p) for p in version.split(".")[:2] if p.isdigit()) < MINIMUM_VERSION:
+        raise Misconfigured(f"the store is version {version}; use Redis 7.0 or later")
+    return version

@@ -1,0 +1,1 @@
+"""The laboratory: simulated boards and Ollama servers, load generators, benchmarks, history checkers."""

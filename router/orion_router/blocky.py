@@ -1,0 +1,3 @@
+import time
+def sleepy():
+    time.sleep(0.01)
