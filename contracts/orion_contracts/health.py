@@ -144,7 +144,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _build(kind: type[T], wire: Mapping[str, Any]) -> T:
-    fields: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    fields: list[str] = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]  # pyright: ignore
     known: dict[str, Any] = {}
     for name in fields:
         if name in wire:
