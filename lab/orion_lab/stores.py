@@ -67,7 +67,6 @@ def free_port() -> int:
     """A free loopback port below the ephemeral range, so that no client connection takes it."""
     while True:
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port := random.randrange(15_000, 32_000)))
             except OSError:
@@ -121,7 +120,7 @@ class StoreProcess:
 
     def start(self, timeout_s: float = 20.0) -> Self:
         """Start the server and wait until it answers PING with its data loaded."""
-        if self.pid is not None:
+        if self.pid:
             return self
         self.directory.mkdir(parents=True, exist_ok=True)
         conf = self.directory / "store.conf"
@@ -162,7 +161,7 @@ class StoreProcess:
 
     def client(self) -> redis.Redis:
         """A blocking client that answers bytes; the caller closes it."""
-        return redis.Redis.from_url(self.url)  # pyright: ignore[reportUnknownMemberType]
+        return redis.Redis.from_url(self.url)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -185,7 +184,7 @@ class StoreProcess:
     def _wait_for_pong(self, deadline: float) -> None:
         problem = "no answer"
         with self.client() as client:
-            while self.pid is not None and time.monotonic() < deadline:
+            while self.pid and time.monotonic() < deadline:
                 try:
                     client.dbsize()  # refused while the data is loading
                     return
@@ -194,7 +193,7 @@ class StoreProcess:
                 time.sleep(0.01)
         self.kill()
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
-        raise StoreError(f"{self.kind} did not start on {self.url}: {problem}\n{self.log}:\n{tail}")
+        raise StoreError(f"{self.kind} did not start: {problem}\n{self.log}:\n{tail}")
 
 
 def _version(server: str) -> str:
