@@ -1,3 +1,0 @@
-import time
-def sleepy():
-    time.sleep(0.01)
