@@ -9,7 +9,8 @@ the reply streams, live and again at the end. The words (docs/glossary.md):
 - recovered: never acknowledged, and answered all the same (legal: the outcome was unknown);
 - vanished: an entry that was seen live and is not there at the end: the store forgot;
 - torn: the copies of one final differ, or one of them is missing;
-- disordered: chunks out of order, of mixed attempts, after the final, or not the final's text.
+- disordered: chunks out of order, of mixed attempts, after the final, or not the final's text;
+- misheard: an HTTP client put another text together than the final's.
 """
 
 from __future__ import annotations
@@ -17,41 +18,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from orion_lab.entries import Asked, Entry, Heard, History, in_order
+
+__all__ = ["Asked", "Entry", "Heard", "History", "Verdict", "in_order", "judge"]
 
 LEAST_COMPLETED = 0.999
-
-
-class Asked(NamedTuple):
-    """One request as its client knows it. `reply`: the stream where the answer is awaited."""
-
-    request_id: str
-    reply: str
-    acknowledged: bool
-    streamed: bool = False
-    channel: str = ""
-
-
-class Entry(NamedTuple):
-    """One entry of a reply stream. `text`: a chunk's deltas joined, a final's response."""
-
-    stream: str
-    entry_id: str
-    request_id: str
-    kind: str
-    attempt: int
-    seq: int = 0
-    text: str = ""
-    status: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Everything that clients and observers wrote down."""
-
-    asked: Sequence[Asked]
-    live: Sequence[Entry] = ()
-    end: Sequence[Entry] = ()
+BROKEN = ("lost", "duplicated", "unexpected", "vanished", "torn", "disordered", "misheard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +42,7 @@ class Verdict:
     vanished: tuple[str, ...] = ()
     torn: tuple[str, ...] = ()
     disordered: tuple[str, ...] = ()
+    misheard: tuple[str, ...] = ()
     statuses: Mapping[str, int] = field(default_factory=dict[str, int])
     chunks: int = 0
     reruns: int = 0
@@ -84,9 +58,7 @@ class Verdict:
     def reasons(self) -> tuple[str, ...]:
         """Why the run failed, worst first."""
         found = [
-            f"{len(ids)} {name}: {_some(ids)}"
-            for name in ("lost", "duplicated", "unexpected", "vanished", "torn", "disordered")
-            if (ids := getattr(self, name))
+            f"{len(ids)} {name}: {_some(ids)}" for name in BROKEN if (ids := getattr(self, name))
         ]
         if self.completed_share < self.least_completed:
             counts = ", ".join(f"{count} {name}" for name, count in sorted(self.statuses.items()))
@@ -132,6 +104,11 @@ def judge(history: History, *, least_completed: float = LEAST_COMPLETED) -> Verd
         vanished=_sorted({each.request_id for each in set(history.live) - set(history.end)}),
         torn=_sorted(_torn(asked, finals)),
         disordered=_sorted(disordered),
+        misheard=_sorted(
+            name
+            for name, text in history.heard
+            if name in answered and answered[name][0].text != text
+        ),
         statuses=dict(statuses),
         chunks=sum(1 for entry in entries if entry.kind == "chunk"),
         reruns=reruns,
@@ -169,24 +146,6 @@ def _order(
                 wrong.append(name)
     attempts = {name: max(f.attempt for c in s.values() for f in c) for name, s in finals.items()}
     return wrong, sum(1 for count in attempts.values() if count > 1)
-
-
-def in_order(entries: Sequence[Entry]) -> bool:
-    """Whether one request's entries on one stream are as promised: attempts never fall, each
-    counts its chunks 1, 2, 3 without a gap, and nothing follows the final."""
-    attempt, seq, ended = 0, 0, False
-    for entry in entries:
-        if ended or entry.attempt < attempt:
-            return False
-        if entry.kind == "final":
-            ended = True
-            continue
-        if entry.attempt > attempt:
-            attempt, seq = entry.attempt, 0
-        if entry.seq != seq + 1:
-            return False
-        seq = entry.seq
-    return True
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orion_lab.history import Asked, Entry, History, in_order, judge
+from orion_lab.history import Asked, Entry, Heard, History, in_order, judge
 
 REPLY = "robot:answers"
 OWN = "orion:inference:responses:{}"
@@ -111,6 +111,14 @@ def test_failed_answers_lower_the_completed_share() -> None:
 
     assert (verdict.lost, verdict.completed_share) == ((), 0.99)
     assert verdict.reasons == ("completed share 99.00% < 99.90% (99 completed, 1 failed)",)
+
+
+def test_a_client_that_put_another_text_together_is_misheard() -> None:
+    """The gateway resumes a broken stream without a seam: what was read is the final's text."""
+    heard = [Heard("a", "Hello"), Heard("b", "HeHello")]
+    seen = [final("a"), final("b", 2)]
+
+    assert judge(History([asked("a"), asked("b")], end=seen, heard=heard)).misheard == ("b",)
 
 
 def test_an_empty_run_shows_nothing() -> None:
