@@ -100,9 +100,9 @@ build-worker: dist/orion-inference-worker ## dist/orion-inference-worker: one ex
 build-router: dist/orion-inference-router ## dist/orion-inference-router: one executable file
 
 dist/orion-inference-worker: requirements/agent.txt scripts/build-executable $(SOURCES) $(PROJECT) | $(VENV)/.dev
-	@PYTHON=$(BIN)/python scripts/build-executable orion-inference-worker requirements/agent.txt $@
+	@PYTHON=$(BIN)/python scripts/build-executable orion-inference-worker agent $@
 dist/orion-inference-router: requirements/router.txt scripts/build-executable $(SOURCES) $(PROJECT) | $(VENV)/.dev
-	@PYTHON=$(BIN)/python scripts/build-executable orion-inference-router requirements/router.txt $@
+	@PYTHON=$(BIN)/python scripts/build-executable orion-inference-router router $@
 
 wheel: $(VENV)/.dev ## The wheel and the source archive
 	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null && ls dist/*.whl dist/*.tar.gz

@@ -67,11 +67,9 @@ def free_port() -> int:
     """A free loopback port below the ephemeral range, so that no client connection takes it."""
     while True:
         with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port := random.randrange(15_000, 32_000)))
-            except OSError:
-                continue
-            return port
+            port = random.randrange(15_000, 32_000)
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 class StoreProcess:

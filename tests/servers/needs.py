@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from orion_lab.stores import KINDS, REMEDIES, StoreError, find_faketime, find_server
+from orion_lab.stores import KINDS, REMEDIES, Kind, StoreError, find_faketime, find_server
 
 OTHER_REMEDIES: Mapping[str, str] = {
     "chromium": "install chromium",
@@ -32,7 +32,8 @@ def required() -> frozenset[str]:
 
 def missing(name: str) -> str | None:
     """Why `name` cannot be had here, with the remedy; None if it can."""
-    if kind := next((known for known in KINDS if known == name), None):
+    kinds: dict[str, Kind] = {known: known for known in KINDS}
+    if kind := kinds.get(name):
         try:
             find_server(kind)
         except StoreError:
