@@ -11,6 +11,14 @@ from orion_lab.calls import Call
 from orion_lab.durations import stamp
 
 NDJSON: Final = [(b"content-type", b"application/x-ndjson")]
+_METRICS: Final = (
+    "total_duration",
+    "load_duration",
+    "prompt_eval_count",
+    "prompt_eval_duration",
+    "eval_count",
+    "eval_duration",
+)
 JSON: Final = [(b"content-type", b"application/json; charset=utf-8")]
 
 
@@ -29,8 +37,7 @@ class Ending:
 
     def metrics(self) -> dict[str, int]:
         """The metric fields that are not zero."""
-        names = self.__slots__[1:-1]
-        return {name: value for name in names if (value := getattr(self, name))}
+        return {name: value for name in _METRICS if (value := getattr(self, name))}
 
 
 class Sink(Protocol):

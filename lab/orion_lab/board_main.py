@@ -124,7 +124,12 @@ def _ready(seats: Sequence[Seat], engine: str, why: str) -> dict[str, object]:
         }
         for seat in seats
     ]
-    first = {"ready": True, "port": seats[0].port, "boards": boards, "engine": engine}
+    first: dict[str, object] = {
+        "ready": True,
+        "port": seats[0].port,
+        "boards": boards,
+        "engine": engine,
+    }
     return {**first, "why": why} if why else first
 
 

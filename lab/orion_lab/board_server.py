@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,8 +48,16 @@ def listen(port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Signals belong to the process: several servers share it."""
         yield
 
@@ -69,8 +77,8 @@ async def serve(
         for server, seat in zip(servers, seats, strict=True):
             group.create_task(server.serve(sockets=[seat.listener]), name=seat.board.settings.name)
         clock = group.create_task(_pass_time([seat.board for seat in seats], sensors), name="time")
-        while not all(server.started for server in servers):
-            await asyncio.sleep(0.005)
+        for server in servers:
+            await server.listening.wait()
         ready.set()
         await stop.wait()
         clock.cancel()

@@ -19,7 +19,7 @@ _KNOWN: Final = (
     ("2 + 2", "2 + 2 = 4."),
     ("who are you", "I am a simulated model on a simulated board."),
 )
-_WORDS: Final = (
+_WORDS: Final[tuple[str, ...]] = (
     *("a", "and", "arm", "at", "board", "bring", "cup", "door", "drive", "find", "from", "go"),
     *("grip", "hand", "in", "is", "kitchen", "left", "lift", "look", "map", "move", "near", "of"),
     *("on", "open", "path", "plan", "put", "red", "right", "robot", "room", "safe", "see", "slow"),
@@ -77,7 +77,8 @@ def _split(text: str) -> tuple[str, ...]:
 def _words(key: str, count: int) -> tuple[str, ...]:
     digest = sha256(key.encode()).digest()
     # A linear congruential generator over the digest: no random object per request.
-    state, words = int.from_bytes(digest[:8]), list[str]()
+    state = int.from_bytes(digest[:8])
+    words: list[str] = []
     for index in range(count):
         state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
         word = _WORDS[(state >> 33) % len(_WORDS)]
@@ -90,7 +91,8 @@ def _until_stop(
 ) -> tuple[tuple[str, ...], str]:
     if not stops:
         return pieces, reason
-    text, kept = "", list[str]()
+    text = ""
+    kept: list[str] = []
     for piece in pieces:
         start = len(text)
         text += piece
@@ -108,6 +110,11 @@ class CannedGeneration:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._pieces, self.done_reason = answer(task)
+
+    @property
+    def output_tokens(self) -> int:
+        """See `Generation`."""
+        return len(self._pieces)
 
     async def prompt_tokens(self) -> int:
         """See `Generation`."""

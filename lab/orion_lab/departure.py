@@ -44,11 +44,10 @@ class ClientWatch:
 
 async def read_body(receive: Receive) -> bytes:
     """The whole request body."""
-    message = await receive()
-    if not message.get("more_body"):
-        return message.get("body", b"")
-    parts = [message.get("body", b"")]
-    while message.get("more_body"):
+    parts: list[bytes] = []
+    more = True
+    while more:
         message = await receive()
         parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
     return b"".join(parts)

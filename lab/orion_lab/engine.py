@@ -47,6 +47,11 @@ class Generation(Protocol):
         ...
 
     @property
+    def output_tokens(self) -> int:
+        """Length of the answer so far in the model's own tokens."""
+        ...
+
+    @property
     def done_reason(self) -> str:
         """`stop` or `length`, valid once the tokens are exhausted."""
         ...

@@ -2,10 +2,14 @@
 
 from orion_lab.canned import CannedEngine
 from orion_lab.engine import Engine
+from orion_lab.llama import LlamaEngine
 
 
 def make_engine(name: str) -> tuple[Engine, str]:
     """The engine of this name, or the canned one and the reason why. Blocks while it loads."""
     if name == "canned":
         return CannedEngine(), ""
-    return CannedEngine(), f"no engine {name!r} in this version"
+    try:
+        return LlamaEngine(), ""
+    except (LookupError, RuntimeError) as error:
+        return CannedEngine(), f"canned tokens, not a real model's: {error}"

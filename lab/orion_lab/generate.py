@@ -1,27 +1,24 @@
 """Serving one generating request: schedule, load, wait for a slot, stream, account."""
 
 import asyncio
-import os
 import time
 from contextlib import aclosing
-from os.path import commonprefix
+from dataclasses import replace
 from typing import Any, Final
 
 from orion_lab import world
 from orion_lab.answers import Ending, Sink
 from orion_lab.board import Board
+from orion_lab.breakage import Cut, break_before, broken_end, crash_on_poison
 from orion_lab.calls import Call
 from orion_lab.engine import EngineError, Generation, Task
-from orion_lab.errors import BODY_BY_STATUS, RUNNER_FAILED, RUNNER_STOPPED, ApiError
+from orion_lab.errors import BODY_BY_STATUS, RUNNER_FAILED, ApiError
 from orion_lab.faults import NO_FAULT, Fault
 from orion_lab.pace import Pace
+from orion_lab.prefixes import after_answer, uncached_share
 from orion_lab.scheduler import Runner
 
 _THOUGHTS: Final = ("The", " user", " asks", ".")
-
-
-class Cut(Exception):
-    """The connection is to be dropped without an end."""
 
 
 async def serve(board: Board, call: Call, sink: Sink) -> None:
@@ -72,9 +69,7 @@ async def _answer(board: Board, call: Call, sink: Sink, fault: Fault, started_ns
     try:
         load_ns = time.perf_counter_ns() - started_ns
         async with runner.slots:
-            poison = fault.crash_on_prompt_containing
-            if poison and poison in call.task.text:
-                _crash(board, fault)
+            crash_on_poison(board, fault, call.task.text)
             with board.stats.slot(), board.generating.busy():
                 task = _salted(call.task, fault)
                 async with aclosing(board.engine.generate(task)) as generation:
@@ -93,11 +88,11 @@ async def _stream(
     started_ns: int,
     load_ns: int,
 ) -> None:
-    stats, pace, count = board.stats.of(call.model.name), Pace(), 0
+    stats, pace = board.stats.of(call.model.name), Pace()
     prompt_ns = time.perf_counter_ns()
     prompt_tokens = await generation.prompt_tokens()
     if not board.spec.instant:
-        fresh = prompt_tokens * _uncached_share(runner, call.task)
+        fresh = prompt_tokens * uncached_share(runner.prefixes, call.task)
         await pace.spend(fresh * board.decode_wall_s(call.model) / world.PREFILL_SPEEDUP)
     if fault.hang_before_first:
         await board.faults.hang()
@@ -108,23 +103,26 @@ async def _stream(
         for piece in _THOUGHTS:
             await pace.spend(board.decode_wall_s(call.model) + extra_s)
             await sink.token(piece, thought=True)
-            count += 1
+    thoughts = len(_THOUGHTS) if call.thinking else 0
     faulty = fault is not NO_FAULT
     async for piece in generation.tokens():
         if faulty:
-            await _break(board, sink, fault, len(text))
+            await break_before(board, sink, fault, len(text))
             if fault.error_mid_stream == len(text) or fault.end_without_done_after == len(text):
                 break
         await pace.spend(board.decode_wall_s(call.model) + extra_s)
         await sink.token(piece)
         text.append(piece)
-        count += 1
         stats.tokens += 1
-    if faulty and (await _broken_end(board, sink, fault, len(text))):
+    if faulty and (await broken_end(board, sink, fault, len(text))):
         stats.failed += 1
         return
     stats.finished += 1
-    _remember(board, runner, call.task, text)
+    if not board.spec.instant:
+        kept = after_answer(
+            runner.prefixes, call.task, "".join(text), board.settings.cached_prompts
+        )
+        runner.prefixes = kept
     now_ns = time.perf_counter_ns()
     ending = Ending(
         generation.done_reason,
@@ -132,68 +130,17 @@ async def _stream(
         load_duration=load_ns,
         prompt_eval_count=prompt_tokens,
         prompt_eval_duration=eval_ns - prompt_ns,
-        eval_count=count,
+        eval_count=generation.output_tokens + thoughts,
         eval_duration=now_ns - eval_ns,
         tool_calls=_tool_calls(board, call),
     )
     await sink.finish(ending)
 
 
-async def _break(board: Board, sink: Sink, fault: Fault, sent: int) -> None:
-    if fault.hang_after_tokens == sent:
-        await board.faults.hang()
-    if fault.cut_after_tokens == sent:
-        if not sink.started:
-            await sink.begin()
-        raise Cut
-
-
-async def _broken_end(board: Board, sink: Sink, fault: Fault, sent: int) -> bool:
-    """Whether the stream was ended by a fault; an answer shorter than the fault's count meets it
-    at its end."""
-    if fault.cut_after_tokens is not None or fault.hang_after_tokens is not None:
-        await _break(board, sink, fault, sent)
-    if fault.error_mid_stream is not None and sent >= fault.error_mid_stream:
-        if not sink.started:
-            raise ApiError(500, RUNNER_FAILED)
-        await sink.fail(RUNNER_FAILED)
-        return True
-    if fault.end_without_done_after is not None and sent >= fault.end_without_done_after:
-        await sink.end()
-        return True
-    return False
-
-
-def _crash(board: Board, fault: Fault) -> None:
-    board.stats.crashes += 1
-    if fault.crash_kind == "process":
-        os._exit(137)
-    board.scheduler.crash()
-    raise ApiError(500, RUNNER_STOPPED)
-
-
 def _salted(task: Task, fault: Fault) -> Task:
     if not fault.salt:
         return task
-    values: dict[str, Any] = {name: getattr(task, name) for name in Task.__slots__}
-    return Task(**{**values, "salt": fault.salt})
-
-
-def _uncached_share(runner: Runner, task: Task) -> float:
-    """Share of the prompt that is not a prefix the runner still has."""
-    text = task.text
-    longest = max((len(commonprefix((text, each))) for each in runner.prefixes), default=0)
-    return 1.0 - longest / max(1, len(text))
-
-
-def _remember(board: Board, runner: Runner, task: Task, reply: list[str]) -> None:
-    if board.spec.instant:
-        return
-    text = task.text
-    if task.prompt is None:
-        text += f"<assistant>{''.join(reply)}\n"
-    kept = [each for each in runner.prefixes if not text.startswith(each)]
-    runner.prefixes = [*kept, text][-board.settings.cached_prompts :]
+    return replace(task, salt=fault.salt)
 
 
 def _tool_calls(board: Board, call: Call) -> tuple[dict[str, Any], ...]:

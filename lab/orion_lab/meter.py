@@ -1,6 +1,6 @@
 """How much of the time a board was busy: an integral, so that short requests count too."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
@@ -14,7 +14,7 @@ class BusyMeter:
         self.active = 0
 
     @contextmanager
-    def busy(self) -> Iterator[None]:
+    def busy(self) -> Generator[None]:
         """One activity."""
         if self.active == 0:
             self._since_s = self._now()

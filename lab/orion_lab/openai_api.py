@@ -15,6 +15,7 @@ from orion_lab.answers import Ending, Sink, send_json
 from orion_lab.board import Board
 from orion_lab.calls import Call
 from orion_lab.errors import ApiError
+from orion_lab.models import ModelSpec
 from orion_lab.ollama_api import Generating
 
 _SSE: Final = [(b"content-type", b"text/event-stream")]
@@ -171,7 +172,8 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
 def _sink(call: Call, send: Send, data: dict[str, Any]) -> Sink:
     if not call.stream:
         return ObjectSink(call, send)
-    usage = bool((data.get("stream_options") or {}).get("include_usage"))
+    stream_options: Mapping[str, Any] = data.get("stream_options") or {}
+    usage = bool(stream_options.get("include_usage"))
     return SseSink(call, send, usage=usage)
 
 
@@ -185,8 +187,8 @@ def routes(board: Board) -> list[BaseRoute]:
         ]
         return JSONResponse({"object": "list", "data": listed})
 
-    def parse(data: dict[str, Any]) -> Call:
-        return calls.parse(_native(data), board.models, chat=True)
+    def parse(data: Mapping[str, Any], on_disk: Mapping[str, ModelSpec]) -> Call:
+        return calls.chat_call(_native(data), on_disk)
 
-    chat = Generating(board, parse, _sink, openai_error)
+    chat = Generating(board, "ChatCompletionRequest", parse, _sink, openai_error)
     return [Route("/v1/models", models), Route("/v1/chat/completions", chat, methods=["POST"])]

@@ -1,7 +1,7 @@
 """The `options` of a request: which are load-time, which types they must have."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from orion_lab import world
 from orion_lab.errors import ApiError
@@ -44,7 +44,10 @@ def stops(options: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list):
         raise ApiError(500, 'option "stop" must be of type array')
-    return tuple(str(each) for each in value)  # pyright: ignore
+    texts = cast("list[object]", value)
+    if not all(isinstance(each, str) for each in texts):
+        raise ApiError(500, 'option "stop" must be of an array of strings')
+    return tuple(str(each) for each in texts)
 
 
 def fingerprint(options: Mapping[str, Any], model: ModelSpec) -> Fingerprint:

@@ -1,6 +1,6 @@
 """What a board counts: evidence for tests and benchmarks."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -45,7 +45,7 @@ class Stats:
         return found
 
     @contextmanager
-    def request(self, model: ModelStats) -> Iterator[None]:
+    def request(self, model: ModelStats) -> Generator[None]:
         """Count one request as inside."""
         model.started += 1
         self.inside += 1
@@ -56,7 +56,7 @@ class Stats:
             self.inside -= 1
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self) -> Generator[None]:
         """Count one request as generating."""
         self.generating += 1
         self.max_generating = max(self.max_generating, self.generating)
