@@ -57,10 +57,10 @@ def test_help_needs_neither_environment_nor_checkout(built: Path, empty: Path, r
     """With an empty environment, in an empty folder, --help names every flag and leaves no file."""
     done = _run([built / f"orion-inference-{role}", "--help"], cwd=empty, env={})
 
-    assert "" == done.stderr
-    assert 0 == done.returncode
-    assert [] == [flag for flag in FLAGS[role] if flag not in done.stdout]
-    assert [] == list(empty.iterdir())
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert [flag for flag in FLAGS[role] if flag not in done.stdout] == []
+    assert list(empty.iterdir()) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -73,7 +73,7 @@ def test_help_works_for_a_user_without_a_home(built: Path, tmp_path: Path) -> No
     finally:
         worker.unlink()
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert "--node-id" in done.stdout
 
 
@@ -86,7 +86,7 @@ def test_second_start_is_quick(built: Path, empty: Path, role: str) -> None:
     unpacked = {p for p in (empty / "unpacked").rglob("*") if p.suffix != ".pyc"}
     done = _run([program, "--help"], cwd=empty, env=environment, timeout=15)
 
-    assert 0 == done.returncode
+    assert done.returncode == 0
     assert unpacked == {p for p in (empty / "unpacked").rglob("*") if p.suffix != ".pyc"}
 
 
@@ -103,7 +103,7 @@ def test_wheel_serves_the_command_line_from_its_lock(built: Path, tmp_path: Path
         subprocess.run(command, cwd=tmp_path, check=True)
     done = _run([venv / "bin/orion", "--help"], cwd=tmp_path, env={"TERM": "dumb"})
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert "up" in done.stdout
 
 
