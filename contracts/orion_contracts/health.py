@@ -144,7 +144,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _build(kind: type[T], wire: Mapping[str, Any]) -> T:
-    fields: list[str] = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]  # pyright: ignore
+    fields: list[str] = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]  # pyright: ignore[reportUnknownArgumentType]
     known: dict[str, Any] = {}
     for name in fields:
         if name in wire:

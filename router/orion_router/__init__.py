@@ -1,1 +1,1 @@
-"""The router: gateway, intake, planner. Decides which board serves which request, and answers clients."""
+"""The router: gateway, intake, planner. Decides which board serves what, and answers clients."""

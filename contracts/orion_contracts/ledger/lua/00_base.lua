@@ -19,12 +19,20 @@ local function answers(id) return P .. 'responses:' .. id end
 
 -- The ledger's own clock, ms: store time plus an offset that the planner corrects when the store's
 -- clock was stepped, so that no stored deadline, lease or queue position ever has to be rewritten.
+-- The second value: it was stepped back and not corrected yet, so the clock stands still.
 local function now()
   local t, c = redis.call('TIME'), redis.call('HMGET', CLOCK, 'offset', 'last')
   local ms = t[1] * 1000 + math.floor(t[2] / 1000) + (tonumber(c[1]) or 0)
   local last = tonumber(c[2]) or 0
-  if ms < last then return last end -- stepped back and not yet corrected
-  return ms
+  if ms < last then return last, true end
+  return ms, false
+end
+
+-- Arguments are checked before the first write: a script that raises is not rolled back.
+local function number(x, name)
+  local n = tonumber(x)
+  if not n or n ~= n or n == math.huge or n == -math.huge then error('orion: ' .. name .. ' must be a number') end
+  return n
 end
 
 -- Lua numbers print as 1.78e+12 by default; ids and scores need all digits.
@@ -38,8 +46,9 @@ local function get(id)
   return r
 end
 
+-- Doorbells and copies are written under pcall: that one fails must not leave a transition half done.
 local function ring(kind, id, node, status)
-  redis.call('XADD', EVENTS, 'MAXLEN', '~', 1000, '*', 'kind', kind, 'id', id, 'node', node or '', 'status', status or '')
+  redis.pcall('XADD', EVENTS, 'MAXLEN', '~', 1000, '*', 'kind', kind, 'id', id, 'node', node or '', 'status', status or '')
 end
 
 local function due(id, at, deadline)
@@ -53,19 +62,31 @@ local function post(mailbox, id, kind, payload)
 end
 
 local function bury(id, why, r)
-  redis.call('XADD', DEAD, 'MAXLEN', '~', 1000, '*', 'id', id, 'why', why, 'model', r.model or '',
+  redis.pcall('XADD', DEAD, 'MAXLEN', '~', 1000, '*', 'id', id, 'why', why, 'model', r.model or '',
     'attempt', r.attempt or '0', 'history', r.history or '')
 end
 
 local function failed(x) return type(x) == 'table' and x.err end
 
+-- Into the stream that we name ourselves. Where an outsider wrote to it before us, our ids may be
+-- refused; where it takes no entry at all, it never was an answer's stream and gives way.
+local function answer(id, at, payload)
+  local own = answers(id)
+  local x = redis.pcall('XADD', own, at, 'type', 'final', 'payload', payload)
+  if failed(x) then x = redis.pcall('XADD', own, '*', 'type', 'final', 'payload', payload) end
+  if failed(x) then
+    redis.call('DEL', own)
+    x = redis.pcall('XADD', own, at, 'type', 'final', 'payload', payload)
+  end
+  redis.call('PEXPIRE', own, ANSWER_TTL_MS)
+  return x
+end
+
 -- The only place that writes a final. The fallible step comes first, under pcall: a callback that
 -- is no stream still leaves exactly one final, in the stream that we name ourselves.
 local function close(id, r, state, payload)
   local own = answers(id)
-  local x = redis.pcall('XADD', own, (r.attempt or '0') .. '-' .. FINAL_SEQ, 'type', 'final', 'payload', payload)
-  if failed(x) then x = redis.pcall('XADD', own, '*', 'type', 'final', 'payload', payload) end
-  if not failed(x) then redis.call('PEXPIRE', own, ANSWER_TTL_MS) end
+  local x = answer(id, (r.attempt or '0') .. '-' .. FINAL_SEQ, payload)
   if r.callback ~= own then x = redis.pcall('XADD', r.callback, '*', 'type', 'final', 'payload', payload) end
   if failed(x) then bury(id, 'undeliverable: ' .. tostring(x.err), r) end
   post(r.mailbox, id, 'final', payload)
@@ -79,9 +100,9 @@ local function close(id, r, state, payload)
   ring('done', id, r.node, state)
 end
 
--- A final that no worker wrote. id and model passed validation, so they need no escaping.
+-- A final that no worker wrote.
 local function verdict(id, r, state, code, text, iso)
-  return '{"version":"1.0","request_id":"' .. id .. '","model":"' .. (r.model or '') .. '","status":"' ..
+  return '{"version":"1.0","request_id":' .. cjson.encode(id) .. ',"model":' .. cjson.encode(r.model or '') .. ',"status":"' ..
     string.lower(state) .. '","error_code":"' .. code .. '","error":' .. cjson.encode(text) ..
     ',"attempt":' .. (r.attempt or '0') .. ',"timestamp":"' .. iso .. '","source":"orion-inference-ledger"}'
 end

@@ -13,6 +13,7 @@ local LIMIT_OF = { crash = 'crashes', loss = 'losses', refused = 'refusals' }
 -- Back to the queue, or closed when a limit is reached. limits: {crash=, loss=, refused=}
 local function give_back(id, r, kind, why, limits, iso)
   local history = string.sub((r.history or '') .. r.attempt .. ' ' .. (r.node or '?') .. ' ' .. kind .. ' ' .. why .. '; ', -1000)
+  history = string.gsub(history, '^[\128-\191]+', '') -- the cut may have gone through a character
   redis.call('HSET', record(id), 'history', history)
   r.history = history
   if r.cancel == '1' then
@@ -30,46 +31,67 @@ local function give_back(id, r, kind, why, limits, iso)
 end
 
 local function limits_from(a, i)
-  return { crash = tonumber(a[i]), loss = tonumber(a[i + 1]), refused = tonumber(a[i + 2]) }
+  return {
+    crash = number(a[i], 'max_crashes'), loss = number(a[i + 1], 'max_losses'), refused = number(a[i + 2], 'max_refusals'),
+  }
 end
 
 -- node entry id token worker lease -> RUN token body remaining_ms attempt queue_ms meta | STALE
 local function start(_, a)
-  local node, entry, id, token, worker, lease = unpack(a)
+  local node, entry, id, token, worker, lease = a[1], a[2], a[3], a[4], a[5], number(a[6], 'lease')
   settle_entry(doorbell(node), 'workers', entry)
   local r, t = get(id), now()
   local mine = token .. ':' .. worker
-  if r.state == 'ASSIGNED' and r.token == token then
+  if r.state == 'ASSIGNED' and r.token == token and r.node == node then
     if t >= tonumber(r.deadline) then -- the sweep decides whether time passed or the clock was stepped
       requeue(id, r)
       return { 'STALE' }
     end
     redis.call('HSET', record(id), 'state', 'RUNNING', 'token', mine, 'worker', worker)
-    due(id, t + tonumber(lease), r.deadline)
+    due(id, t + lease, r.deadline)
   elseif r.state ~= 'RUNNING' or r.token ~= mine then -- equal: the same worker lost our reply
     return { 'STALE' }
   end
   local b = redis.call('HMGET', record(id), 'body', 'meta')
-  return { 'RUN', mine, b[1], int(tonumber(r.deadline) - t), r.attempt, int(t - tonumber(r.accepted)), b[2] }
+  return { 'RUN', mine, b[1], int(tonumber(r.deadline) - t), r.attempt,
+    int(math.max(0, t - tonumber(r.accepted))), b[2] }
+end
+
+-- Whether this chunk, or a later one of this attempt, was published before: a repeated call.
+local function published(id, attempt, seq)
+  local a, s = string.match(redis.call('HGET', record(id), 'seq') or '', '^(%d+):(%d+)$')
+  return a == attempt and tonumber(s) >= tonumber(seq)
 end
 
 local function publish(id, r, seq, payload)
   if payload == '' or r.stream ~= '1' then return end
-  if r.callback == answers(id) then -- the stream's own ids refuse a repeated (attempt, seq)
-    if failed(redis.pcall('XADD', r.callback, r.attempt .. '-' .. seq, 'type', 'chunk', 'payload', payload)) then return end
-  else
-    local mark = r.attempt .. ':' .. seq
-    if redis.call('HGET', record(id), 'seq') == mark then return end
-    redis.call('HSET', record(id), 'seq', mark)
-    redis.pcall('XADD', r.callback, '*', 'type', 'chunk', 'payload', payload)
+  local own = r.callback == answers(id)
+  if own and not failed(redis.pcall('XADD', r.callback, r.attempt .. '-' .. seq, 'type', 'chunk', 'payload', payload)) then
+    return post(r.mailbox, id, 'chunk', payload)
   end
+  -- The own stream's ids refuse a repeated (attempt, seq), but also all of ours after a foreign entry.
+  if own then
+    local later = redis.pcall('XRANGE', r.callback, r.attempt .. '-' .. seq, r.attempt .. '-' .. FINAL_SEQ, 'COUNT', 1)
+    if not failed(later) and #later > 0 then return end
+  end
+  if published(id, r.attempt, seq) then return end
+  redis.call('HSET', record(id), 'seq', r.attempt .. ':' .. seq)
+  redis.pcall('XADD', r.callback, '*', 'type', 'chunk', 'payload', payload)
   post(r.mailbox, id, 'chunk', payload)
+end
+
+-- Digits only (nothing else may reach a stream id), and below the final's.
+local function chunk_seq(seq, payload)
+  if payload ~= '' and (not string.match(seq, '^[1-9]%d*$') or #seq >= #FINAL_SEQ) then
+    error('orion: seq must be a whole number from 1')
+  end
+  return seq
 end
 
 local EMIT = { 'state', 'token', 'deadline', 'callback', 'attempt', 'cancel', 'mailbox', 'stream' }
 -- id token lease seq payload; an empty payload only renews the lease
 local function emit(_, a)
-  local id, token, lease, seq, payload = a[1], a[2], tonumber(a[3]), a[4], a[5]
+  local id, token, lease, seq, payload = a[1], a[2], number(a[3], 'lease'), chunk_seq(a[4], a[5]), a[5]
   local v = redis.call('HMGET', record(id), unpack(EMIT))
   if v[1] ~= 'RUNNING' or v[2] ~= token then return 'FENCED' end
   if v[6] == '1' then return 'CANCEL' end
@@ -83,7 +105,8 @@ end
 
 -- id token state final seq chunk dead: closes the record and publishes, once
 local function finish(_, a)
-  local id, token, state, final, seq, chunk, dead = unpack(a)
+  local id, token, state, final, seq, chunk, dead = a[1], a[2], a[3], a[4], chunk_seq(a[5], a[6]), a[6], a[7]
+  if not TERMINAL[state] then error('orion: a final has a terminal state') end
   local r = get(id)
   if not r.state then return 'UNKNOWN' end
   if TERMINAL[r.state] then return r.done == token and 'ALREADY' or 'DUP' end
@@ -97,8 +120,8 @@ end
 
 -- id token kind why iso max_crashes max_losses max_refusals
 local function release(_, a)
-  local r = get(a[1])
+  local r, limits = get(a[1]), limits_from(a, 6)
   if (r.state ~= 'RUNNING' and r.state ~= 'ASSIGNED') or r.token ~= a[2] then return 'FENCED' end
-  give_back(a[1], r, a[3], a[4], limits_from(a, 6), a[5])
+  give_back(a[1], r, a[3], a[4], limits, a[5])
   return 'OK'
 end

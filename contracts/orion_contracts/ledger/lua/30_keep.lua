@@ -1,27 +1,36 @@
 -- Boards coming and going, cancels, and the planner's upkeep.
 
-local function inflight_of(node) return redis.call('SMEMBERS', inflight(node)) end
 local function lost(node) return P .. 'lost:' .. node end
+
+-- What a board holds, as {id, record}. An id whose record says otherwise (deleted, closed, queued, or
+-- with another board) is a ghost that would occupy a slot for ever: it goes.
+local function held_by(node)
+  local held = {}
+  for _, id in ipairs(redis.call('SMEMBERS', inflight(node))) do
+    local r = get(id)
+    if (r.state == 'RUNNING' or r.state == 'ASSIGNED') and r.node == node then
+      held[#held + 1] = { id, r }
+    else
+      redis.call('SREM', inflight(node), id)
+    end
+  end
+  return held
+end
 
 -- node incarnation iso max_crashes max_losses max_refusals: a worker begins its life. What its
 -- previous incarnation was running died with it: that is evidence, so it counts as a crash.
 local function enlist(_, a)
   local node, me, limits, n = a[1], a[2], limits_from(a, 4), 0
-  for _, id in ipairs(inflight_of(node)) do
-    local r = get(id)
-    if r.state == 'RUNNING' and r.worker ~= me then
-      give_back(id, r, 'crash', 'its worker was restarted', limits, a[3])
+  for _, held in ipairs(held_by(node)) do
+    local id, r = held[1], held[2]
+    if r.state == 'ASSIGNED' or r.worker ~= me then
+      give_back(id, r, r.state == 'RUNNING' and 'crash' or 'none', 'its worker was restarted', limits, a[3])
       n = n + 1
-    elseif r.state == 'ASSIGNED' then
-      give_back(id, r, 'none', 'its worker was restarted', limits, a[3])
-      n = n + 1
-    elseif not r.state or TERMINAL[r.state] or r.state == 'QUEUED' then
-      redis.call('SREM', inflight(node), id)
     end
   end
   for _, mark in ipairs(redis.call('SMEMBERS', lost(node))) do -- lapsed before, now known to have died
-    local id, worker = string.match(mark, '^(.-) (.+)$')
-    local r = get(id)
+    local id, worker = string.match(mark, '^(.-) (.*)$')
+    local r = get(id or '')
     if worker ~= me and r.state and not TERMINAL[r.state] then
       redis.call('HINCRBY', record(id), 'losses', -1)
       local crashes = redis.call('HINCRBY', record(id), 'crashes', 1)
@@ -47,6 +56,7 @@ local function beat(_, a)
   redis.call('SET', alive(a[1]), a[2], 'PX', a[3])
   if not holder then
     redis.call('SADD', NODES, a[1])
+    redis.call('DEL', lost(a[1])) -- it was silent, but it did not die
     ring('node', '', a[1], 'back')
   end
   return 'OK'
@@ -54,21 +64,15 @@ end
 
 -- node incarnation iso limits: a worker leaves in peace; what it still holds goes back unharmed
 local function leave(_, a)
-  local node, me = a[1], a[2]
+  local node, me, limits = a[1], a[2], limits_from(a, 4)
   local holder = redis.call('GET', alive(node))
   if holder and holder ~= me and string.sub(holder, 1, 6) ~= 'grace:' then return 0 end
-  local n = 0
-  for _, id in ipairs(inflight_of(node)) do
-    local r = get(id)
-    if r.state == 'RUNNING' or r.state == 'ASSIGNED' then
-      give_back(id, r, 'none', 'its worker was stopped', limits_from(a, 4), a[3])
-      n = n + 1
-    end
-  end
-  redis.call('DEL', alive(node), P .. 'node:' .. node)
+  local held = held_by(node)
+  for _, h in ipairs(held) do give_back(h[1], h[2], 'none', 'its worker was stopped', limits, a[3]) end
+  redis.call('DEL', alive(node), lost(node), P .. 'node:' .. node)
   redis.call('SREM', NODES, node)
   ring('node', '', node, 'left')
-  return n
+  return #held
 end
 
 -- id iso -> the state it had or has: terminal, CANCELLED, PENDING (its worker learns at its next emit)
@@ -94,6 +98,7 @@ end
 
 -- id epoch state payload: the planner gives up on a queued request (no board has its model, ...)
 local function reject(_, a)
+  if not TERMINAL[a[3]] then error('orion: a final has a terminal state') end
   if not is_planner(a[2]) then return 'NOT_PLANNER' end
   local r = get(a[1])
   if r.state ~= 'QUEUED' then return 'GONE' end
@@ -120,14 +125,12 @@ end
 -- epoch lease: after a restart or a stall of the store nobody could renew anything, so nobody is
 -- dead for that: leases and liveness begin anew.
 local function grace(_, a)
+  local lease = number(a[2], 'lease')
   if not is_planner(a[1]) then return 'NOT_PLANNER' end
   local t = now()
   for _, node in ipairs(redis.call('SMEMBERS', NODES)) do
-    local held = inflight_of(node)
-    for _, id in ipairs(held) do
-      local v = redis.call('HMGET', record(id), 'state', 'deadline')
-      if v[1] == 'RUNNING' or v[1] == 'ASSIGNED' then due(id, t + tonumber(a[2]), v[2]) end
-    end
+    local held = held_by(node)
+    for _, h in ipairs(held) do due(h[1], t + lease, h[2].deadline) end
     if #held > 0 and redis.call('PEXPIRE', alive(node), ALIVE_BUSY_MS) == 0 then
       redis.call('SET', alive(node), 'grace:' .. a[1], 'PX', ALIVE_BUSY_MS)
     end
@@ -137,20 +140,22 @@ end
 
 -- epoch true_now lease: the store's clock was stepped; the ledger's clock goes on at true_now.
 local function steady(k, a)
+  local truth, lease = number(a[2], 'true_now'), number(a[3], 'lease')
   if not is_planner(a[1]) then return 'NOT_PLANNER' end
-  local t, truth = redis.call('TIME'), tonumber(a[2])
+  local t, shift = redis.call('TIME'), now() - truth
   redis.call('HSET', CLOCK, 'offset', int(truth - (t[1] * 1000 + math.floor(t[2] / 1000))), 'last', int(truth))
   for _, id in ipairs(redis.call('ZRANGE', DUE, 0, -1)) do -- stamped between the step and this call
     local r = get(id)
-    local ahead = tonumber(r.accepted or '0') - truth
-    if r.state and ahead > 0 then
-      local deadline, score = int(tonumber(r.deadline) - ahead), int(tonumber(r.score) - ahead)
-      redis.call('HSET', record(id), 'accepted', int(truth), 'deadline', deadline, 'score', score)
+    if r.state and tonumber(r.accepted) > truth then -- all by the same amount: their order stays
+      local function back(field) return int(tonumber(r[field]) - shift) end
+      r.deadline = back('deadline')
+      redis.call('HSET', record(id), 'accepted', back('accepted'), 'deadline', r.deadline, 'score', back('score'))
       if r.state == 'QUEUED' then
-        redis.call('ZADD', QUEUE, score, id)
-        redis.call('ZADD', DUE, deadline, id)
+        redis.call('ZADD', QUEUE, back('score'), id)
+        redis.call('ZADD', DUE, r.deadline, id)
       end
     end
+    if r.state == 'RUNNING' or r.state == 'ASSIGNED' then due(id, truth + lease, r.deadline) end
   end
   return grace(k, { a[1], a[3] })
 end
@@ -159,16 +164,17 @@ end
 -- -> OK now closed_or_requeued | JUMP now last | NOT_PLANNER. expected: the ledger time the caller
 -- reckons from its own monotonic clock, or '' when it has none yet.
 local function sweep(_, a)
+  local limits, n, batch = limits_from(a, 5), 0, number(a[3], 'limit')
   if not is_planner(a[1]) then return { 'NOT_PLANNER' } end
   local t, last = now(), tonumber(redis.call('HGET', CLOCK, 'last') or '0')
   local expected = tonumber(a[2]) or (last > 0 and last) or t
   if math.abs(t - expected) > JUMP_MS then return { 'JUMP', int(t), int(last) } end
-  local limits, n = limits_from(a, 5), 0
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', int(t), 'LIMIT', 0, a[3])) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', int(t), 'LIMIT', 0, int(batch))) do
     local r = get(id)
     n = n + 1
-    if not r.state or TERMINAL[r.state] then
+    if not r.state or TERMINAL[r.state] then -- somebody deleted the record: leave no ghost behind
       redis.call('ZREM', DUE, id)
+      redis.call('ZREM', QUEUE, id)
     elseif t >= tonumber(r.deadline) then
       close(id, r, 'EXPIRED', verdict(id, r, 'EXPIRED', 'deadline', 'the deadline passed before an answer was complete', a[4]))
     else
@@ -177,18 +183,14 @@ local function sweep(_, a)
   end
   for _, node in ipairs(redis.call('SMEMBERS', NODES)) do
     if redis.call('SCARD', inflight(node)) > 0 and redis.call('EXISTS', alive(node)) == 0 then
-      for _, id in ipairs(inflight_of(node)) do
-        local r = get(id)
+      for _, h in ipairs(held_by(node)) do
+        local id, r = h[1], h[2]
         n = n + 1
         if r.state == 'RUNNING' then
-          redis.call('SADD', lost(node), id .. ' ' .. r.worker)
+          redis.call('SADD', lost(node), id .. ' ' .. (r.worker or ''))
           redis.call('PEXPIRE', lost(node), 600000)
-          give_back(id, r, 'loss', 'its board went silent', limits, a[4])
-        elseif r.state == 'ASSIGNED' then
-          give_back(id, r, 'none', 'its board went silent', limits, a[4])
-        else
-          redis.call('SREM', inflight(node), id)
         end
+        give_back(id, r, r.state == 'RUNNING' and 'loss' or 'none', 'its board went silent', limits, a[4])
       end
       ring('node', '', node, 'lapsed')
     end

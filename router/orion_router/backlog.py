@@ -1,0 +1,117 @@
+"""The planner's mirror of the ledger's queue, and of what each board holds."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from typing import cast
+
+from redis.asyncio import Redis
+
+from orion_contracts import keys
+from orion_contracts.meta import Meta
+from orion_router.policy import Waiting
+
+_REFUSED = re.compile(r"\d+ (\S+) refused ")
+FIELDS = ("state", "meta", "score", "crashes", "history", "node")
+
+
+class Backlog:
+    """What is queued and who holds what, kept current by the doorbell and resynchronised."""
+
+    def __init__(self, store: Redis) -> None:
+        self._store = store
+        self.waiting: dict[str, Waiting] = {}
+        self.load: dict[str, dict[str, str]] = {}
+        self.suspects: set[str] = set()
+        self._order: list[Waiting] | None = None
+
+    @property
+    def in_order(self) -> list[Waiting]:
+        """Queued requests: interactive before batch, then by acceptance."""
+        if self._order is None:
+            self._order = sorted(self.waiting.values(), key=lambda w: (w.score, w.request_id))
+        return self._order
+
+    def enqueue(self, item: Waiting) -> None:
+        """A request waits (again)."""
+        self._release(item.request_id)
+        known = self.waiting.get(item.request_id)
+        if known is None or known != item:
+            self.waiting[item.request_id] = item
+            self._order = None
+
+    def hold(self, node: str, request_id: str, model: str) -> None:
+        """A board holds the request."""
+        if (item := self.waiting.pop(request_id, None)) is not None:
+            self._order = None
+            if item.crashes:
+                self.suspects.add(request_id)
+        self.load.setdefault(node, {})[request_id] = model
+
+    def forget(self, request_id: str) -> None:
+        """The request is closed."""
+        if self.waiting.pop(request_id, None) is not None:
+            self._order = None
+        self._release(request_id)
+        self.suspects.discard(request_id)
+
+    def _release(self, request_id: str) -> None:
+        for held in self.load.values():
+            held.pop(request_id, None)
+
+    async def fetch(self, request_ids: Iterable[str]) -> None:
+        """Read the planning facts of these requests and file them by their state."""
+        ids = list(request_ids)
+        if not ids:
+            return
+        pipe = self._store.pipeline(transaction=False)
+        for request_id in ids:
+            pipe.hmget(keys.record(request_id), FIELDS)
+        for request_id, values in zip(ids, await pipe.execute(), strict=True):
+            self._file(request_id, values)
+
+    def _file(self, request_id: str, values: list[bytes | None]) -> None:
+        state, meta, score, crashes, history, node = values
+        if state == b"QUEUED" and meta is not None:
+            known = self.waiting.get(request_id)
+            self.enqueue(
+                Waiting(
+                    request_id,
+                    Meta.from_bytes(meta),
+                    float(score or 0),
+                    known.since_s if known else time.monotonic(),
+                    int(crashes or 0),
+                    frozenset(_REFUSED.findall((history or b"").decode())),
+                )
+            )
+        elif state in (b"ASSIGNED", b"RUNNING") and node is not None:
+            model = Meta.from_bytes(meta).model if meta else ""
+            self.hold(node.decode(), request_id, model)
+            if int(crashes or 0):
+                self.suspects.add(request_id)
+        else:
+            self.forget(request_id)
+
+    async def resync(self) -> None:
+        """Compare with the ledger and mend: what is queued, and what each known board holds."""
+        nodes = [n.decode() for n in cast(set[bytes], await self._store.smembers(keys.NODES))]
+        pipe = self._store.pipeline(transaction=False)
+        pipe.zrange(keys.QUEUE, 0, -1)
+        for node in nodes:
+            pipe.smembers(keys.inflight(node))
+        queued, *held = await pipe.execute()
+        true_queue = {cast(bytes, r).decode() for r in queued}
+        true_load = {
+            n: {cast(bytes, r).decode() for r in ids} for n, ids in zip(nodes, held, strict=True)
+        }
+        inflight = set[str]().union(*true_load.values())
+        for request_id in set(self.waiting) - true_queue - inflight:
+            self.forget(request_id)
+        for node, mine in list(self.load.items()):
+            for request_id in set(mine) - true_load.get(node, set()):
+                mine.pop(request_id, None)
+        unknown = true_queue - set(self.waiting)
+        unknown |= {r for n, ids in true_load.items() for r in ids if r not in self.load.get(n, {})}
+        await self.fetch(unknown)

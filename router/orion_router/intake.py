@@ -1,0 +1,143 @@
+"""The intake stream of other producers: every entry is admitted, answered or buried."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from orion_contracts import keys
+from orion_contracts.entries import Refusal, read_entry
+from orion_contracts.ledger import DirectEntry, Ledger
+from orion_contracts.limits import Limits
+from orion_contracts.meta import describe
+from orion_router.planner import Planner
+from orion_router.watch import Watch
+
+log = logging.getLogger(__name__)
+
+BLOCK_MS = 1000
+BATCH = 16
+RECLAIM_S = 2.0
+
+
+class Intake:
+    """One consumer of the group `router`. Settling an entry is part of the ledger's step."""
+
+    def __init__(
+        self,
+        store: Redis,
+        ledger: Ledger,
+        router: str,
+        watch: Watch,
+        planner: Planner,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._router = router
+        self._watch = watch
+        self._planner = planner
+        self._limits = limits
+        self._pending_before: set[bytes] = set()
+        self.read = 0
+        self.refused = 0
+        self.ignored_fields = 0
+
+    async def run(self) -> None:
+        """Read until cancelled; begin with what an earlier life of this consumer left unsettled."""
+        cursor = "0"
+        while True:
+            try:
+                reply: Any = await self._store.xreadgroup(
+                    keys.ROUTER_GROUP,
+                    self._router,
+                    {keys.REQUESTS: cursor},
+                    count=BATCH,
+                    block=BLOCK_MS if cursor == ">" else None,
+                )
+                entries: list[Any] = reply[0][1] if reply else []
+                for entry, fields in entries:
+                    await self.handle(entry, fields or {}, keys.REQUESTS, keys.ROUTER_GROUP)
+                if not entries and cursor == "0":
+                    cursor = ">"
+            except ResponseError as error:
+                cursor = "0"
+                if "NOGROUP" in str(error):
+                    await self.ensure_group()
+                else:  # a full store, say: the entry stays pending and is read again
+                    log.error("intake: %s", error)
+                    await anyio.sleep(1)
+            except RedisError as error:
+                log.warning("intake: the store does not answer: %s", error)
+                cursor = "0"
+                await anyio.sleep(0.2)
+
+    async def ensure_group(self) -> None:
+        """The group begins at 0: what was queued before the first router is seen, too."""
+        try:
+            await self._store.xgroup_create(keys.REQUESTS, keys.ROUTER_GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def handle(
+        self, entry: bytes, fields: Mapping[bytes, bytes], stream: str, group: str
+    ) -> None:
+        """Admit, cancel or refuse one entry."""
+        self.read += 1
+        source = DirectEntry(stream, group, entry.decode())
+        if fields.get(b"type") == b"cancel":
+            request_id = fields.get(b"request_id", b"").decode(errors="replace")[:64]
+            await self._ledger.cancel(request_id)
+            await self._store.xack(stream, group, entry)
+            await self._store.xdel(stream, entry)
+            return
+        outcome = read_entry(fields, f"orion-inference-router/{self._router}", self._limits)
+        if isinstance(outcome, Refusal):
+            self.refused += 1
+            log.warning("refused entry %s: %s", source.entry, outcome.why)
+            await self._ledger.refuse(
+                source,
+                outcome.request_id,
+                outcome.callback,
+                outcome.final,
+                outcome.why,
+                outcome.sample,
+            )
+            return
+        request, body, unknown = outcome
+        self.ignored_fields += len(unknown)
+        routing = self._watch.config.routing
+        await self._ledger.admit(
+            request,
+            body or orjson.dumps(request.to_wire()),
+            describe(request).to_bytes(),
+            max_requests=routing.max_queue_requests,
+            max_bytes=routing.max_queue_bytes,
+            source=source,
+        )
+
+    async def reclaim(self) -> None:
+        """Take over what another router read and did not settle: it died in between.
+
+        Judged by two looks RECLAIM_S apart, not by idle times: those jump with the store's clock.
+        """
+        pending: Any = await self._store.xpending_range(
+            keys.REQUESTS, keys.ROUTER_GROUP, min="-", max="+", count=200
+        )
+        me = self._router.encode()
+        others = {p["message_id"] for p in pending if p["consumer"] != me}
+        stuck = sorted(others & self._pending_before)
+        self._pending_before = others
+        if stuck:
+            claimed: Any = await self._store.xclaim(
+                keys.REQUESTS, keys.ROUTER_GROUP, self._router, 0, stuck
+            )
+            for entry, fields in claimed:
+                await self.handle(entry, fields or {}, keys.REQUESTS, keys.ROUTER_GROUP)

@@ -1,0 +1,182 @@
+"""The planner: asks the policy on every change, and tells the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+
+import anyio
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from orion_contracts.ledger import Ledger, Obstacle
+from orion_contracts.messages import InferenceResponse
+from orion_contracts.meta import Meta
+from orion_contracts.stamp import iso_now
+from orion_router import policy
+from orion_router.backlog import Backlog
+from orion_router.lease import PlannerLease
+from orion_router.policy import Decision, Waiting
+from orion_router.watch import Watch
+
+log = logging.getLogger(__name__)
+
+RESYNC_S = 5.0
+COOL_S = 2.0
+"""How long a board whose engine said "not now" is left alone."""
+TEXT = {
+    "model_not_found": "model '{model}' not found",
+    "engine_busy": "every board that has this model refused it; try again later",
+    "no_node_eligible": "no board may take work now (too hot, out of memory or gone)",
+}
+
+
+class Planner:
+    """Late binding: the queue is central, a board is given no more than its free slots."""
+
+    def __init__(self, store: Redis, ledger: Ledger, router: str, watch: Watch) -> None:
+        self._ledger = ledger
+        self._watch = watch
+        self._router = router
+        self._unread: set[str] = set()
+        self._cooling: dict[str, float] = {}
+        self._wake = anyio.Event()
+        self.backlog = Backlog(store)
+        self.lease = PlannerLease(store, ledger, router, self.backlog.resync)
+        self.decisions: deque[Decision] = deque(maxlen=256)
+        self.counts: Counter[str] = Counter()
+
+    def wake(self) -> None:
+        """Something changed: plan soon."""
+        self._wake.set()
+
+    def ring(self, kind: str, request_id: str, node: str, status: str) -> None:
+        """A doorbell entry."""
+        if kind == "done":
+            self.backlog.forget(request_id)
+            self._unread.discard(request_id)
+        elif kind in ("queued", "assigned"):
+            if node and kind == "queued":
+                self._watch.poke()
+            self._unread.add(request_id)
+        elif kind == "node":
+            log.info("board %s %s", node, status)
+            self._watch.poke()
+        if self.lease.held:
+            self.wake()
+
+    def place(self, meta: Meta) -> Decision | None:
+        """A board for a newcomer if one is free and nobody waits; reserves nothing."""
+        if not self.lease.held or self.backlog.waiting or self._unread:
+            return None
+        item = Waiting("", meta, 0.0, time.monotonic())
+        decision = policy.decide(
+            item,
+            self._watch.fleet,
+            self.backlog.load,
+            time.monotonic(),
+            self._watch.config.routing,
+            self._cooling_now(),
+            self._alone(),
+        )
+        return decision if decision.verdict == "assign" else None
+
+    def _cooling_now(self) -> frozenset[str]:
+        now_s = time.monotonic()
+        return frozenset(name for name, until_s in self._cooling.items() if until_s > now_s)
+
+    def _alone(self) -> frozenset[str]:
+        suspects = self.backlog.suspects
+        if not suspects:
+            return frozenset()
+        return frozenset(n for n, held in self.backlog.load.items() if suspects.intersection(held))
+
+    async def run(self) -> None:
+        """Plan on every change, until cancelled; resynchronise every RESYNC_S."""
+        synced_s = 0.0
+        while True:
+            with anyio.move_on_after(RESYNC_S if not self.backlog.waiting else 0.5):
+                await self._wake.wait()
+            self._wake = anyio.Event()
+            if not self.lease.held:
+                self._unread.clear()  # a new holder resynchronises anyway
+                continue
+            try:
+                if time.monotonic() - synced_s > RESYNC_S:
+                    await self.backlog.resync()
+                    synced_s = time.monotonic()
+                await self._plan()
+            except RedisError as error:
+                log.warning("planner: the store does not answer: %s", error)
+                await anyio.sleep(0.2)
+                self.wake()
+
+    async def _plan(self) -> None:
+        unread, self._unread = self._unread, set()
+        await self.backlog.fetch(unread)
+        for request_id in unread:
+            item = self.backlog.waiting.get(request_id)
+            for node in item.refused_by if item else ():
+                self._cooling[node] = time.monotonic() + COOL_S
+        if not self.backlog.waiting:
+            return
+        decisions = policy.assign(
+            self.backlog.in_order,
+            self._watch.fleet,
+            self.backlog.load,
+            time.monotonic(),
+            self._watch.config.routing,
+            self._cooling_now(),
+            frozenset(self.backlog.suspects),
+        )
+        for decision in decisions:
+            await self._carry_out(decision)
+
+    async def _carry_out(self, decision: Decision) -> None:
+        item = self.backlog.waiting.get(decision.request_id)
+        if item is None:
+            return
+        self.note(decision)
+        if decision.verdict != "assign":
+            await self._reject(item, decision)
+            return
+        self.backlog.hold(decision.node, item.request_id, item.meta.model)
+        reply = await self._ledger.dispatch(
+            item.request_id, decision.node, self.lease.epoch, decision.depth
+        )
+        if reply.obstacle is None:
+            return
+        self.counts[reply.obstacle.value] += 1
+        if reply.obstacle is Obstacle.NOT_PLANNER:
+            self.lease.lose()
+        elif reply.obstacle is Obstacle.GONE:
+            await self.backlog.fetch([item.request_id])
+            return
+        else:
+            self._watch.poke()
+            await self.backlog.resync()
+        self.backlog.enqueue(item)
+
+    async def _reject(self, item: Waiting, decision: Decision) -> None:
+        final = InferenceResponse(
+            request_id=item.request_id,
+            model=item.meta.model,
+            timestamp=iso_now(),
+            source=f"orion-inference-router/{self._router}",
+            status="rejected" if decision.verdict == "no_node_eligible" else "failed",
+            error=TEXT[decision.verdict].format(model=item.meta.model),
+            error_code=decision.verdict,
+        )
+        await self._ledger.reject(
+            item.request_id, self.lease.epoch, final.status, orjson.dumps(final.to_wire())
+        )
+        self.backlog.forget(item.request_id)
+
+    def note(self, decision: Decision) -> None:
+        """Keep a decision for people to look at."""
+        self.decisions.append(decision)
+        self.counts[decision.verdict] += 1
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("decision %s", decision)

@@ -1,0 +1,85 @@
+"""Runs the router's parts and its HTTP server in one loop, and ends them in order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+import anyio
+import uvicorn
+from prometheus_client import start_http_server
+
+from orion_contracts.errors import Misconfigured
+from orion_contracts.telemetry import configure_logging
+from orion_router.gateway import create_app
+from orion_router.metrics import RouterMetrics
+from orion_router.parts import Parts, running
+from orion_router.settings import Settings
+
+log = logging.getLogger("orion_router")
+
+DRAIN_S = 20
+"""How long open answers may go on after SIGTERM. The work itself goes on in any case."""
+
+
+def serve(settings: Settings, version: str) -> int:
+    """Blocks until SIGTERM or SIGINT. 0: ended in order; 1: could not run."""
+    configure_logging(settings.log_level)
+    log.info("ORION Inference Router v%s starting", version)
+    try:
+        return anyio.run(
+            _serve, settings, version, backend="asyncio", backend_options={"use_uvloop": True}
+        )
+    except* Misconfigured as group:
+        for error in group.exceptions:
+            log.error("cannot start: %s", error)
+    except* OSError as group:
+        for error in group.exceptions:
+            log.error("cannot start: %s", error)
+    return 1
+
+
+async def _serve(settings: Settings, version: str) -> int:
+    async with running(settings) as parts:
+        server = _http_server(settings, parts, version)
+        if settings.metrics_port:
+            start_http_server(settings.metrics_port, addr=settings.http_host,
+                              registry=RouterMetrics(parts).registry)  # fmt: skip
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_end_on_signal, server, tasks.cancel_scope, name="signals")
+            await server.serve()
+            tasks.cancel_scope.cancel()
+        if not server.started:
+            raise OSError(f"port {settings.http_port} of {settings.http_host} is not to be had")
+    log.info("ended")
+    return 0
+
+
+async def _end_on_signal(server: uvicorn.Server, scope: anyio.CancelScope) -> None:
+    """First signal: stop accepting, let open answers end; second: at once."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("%s: ending", signal.Signals(number).name)
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+
+def _http_server(settings: Settings, parts: Parts, version: str) -> uvicorn.Server:
+    config = uvicorn.Config(
+        create_app(parts.desk, parts, version),
+        host=settings.http_host,
+        port=settings.http_port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_S,
+        backlog=1024,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    return server

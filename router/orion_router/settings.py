@@ -1,0 +1,70 @@
+"""The router's settings: read once at start, frozen."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orion_contracts.flags import Flags, bounded_int, port
+from orion_contracts.limits import Limits
+from orion_contracts.store import read_password, store_url
+from orion_contracts.telemetry import LEVELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Addresses, sizes in bytes, leases in ms."""
+
+    redis_addr: str
+    redis_username: str
+    redis_password: str
+    http_host: str
+    http_port: int
+    metrics_port: int
+    router_id: str
+    log_level: str
+    limits: Limits
+    assign_lease_ms: int
+    run_lease_ms: int
+
+    @classmethod
+    def read(
+        cls, argv: list[str] | None = None, environ: Mapping[str, str] | None = None
+    ) -> Settings:
+        """From flags and the environment. Exits with a message on nonsense."""
+        flags = Flags(
+            "orion-inference-router",
+            "One address for a fleet of Ollama boards: gateway, intake of the request stream, "
+            "planner.",
+            environ,
+        )
+        size = bounded_int(1024, 1024**3)
+        flags.add("--redis-addr", "store: host:port, redis://... or rediss://...", "127.0.0.1:6379")
+        flags.add("--redis-username", "store user, where the store has users")
+        flags.add("--redis-password", "store password (seen by `ps`: prefer the file)")
+        flags.add("--redis-password-file", "file that holds the store password")
+        flags.add("--http-host", "address to listen on", "0.0.0.0")
+        flags.add("--http-port", "port of the gateway and /health; 0: any", 8080, port)
+        flags.add("--metrics-port", "port of /metrics; 0: none", 9090, port)
+        flags.add("--router-id", "name of this router, unique among routers", socket.gethostname())
+        flags.add("--log-level", "how much to log", "info", choices=LEVELS)
+        flags.add("--max-body-bytes", "largest HTTP body or entry", 10 * 1024**2, size)
+        flags.add("--max-prompt-bytes", "largest text of one request", 256 * 1024, size)
+        lease = bounded_int(200, 3_600_000)
+        flags.add("--assign-lease-ms", "from dispatch to a worker's start", 10_000, lease)
+        flags.add("--run-lease-ms", "between two signs of progress", 15_000, lease)
+        values = flags.parse(argv)
+        return cls(
+            redis_addr=store_url(values.redis_addr),
+            redis_username=values.redis_username,
+            redis_password=read_password(values.redis_password, values.redis_password_file),
+            http_host=values.http_host,
+            http_port=values.http_port,
+            metrics_port=values.metrics_port,
+            router_id=values.router_id,
+            log_level=values.log_level,
+            limits=Limits(body_bytes=values.max_body_bytes, text_bytes=values.max_prompt_bytes),
+            assign_lease_ms=values.assign_lease_ms,
+            run_lease_ms=values.run_lease_ms,
+        )

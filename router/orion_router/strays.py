@@ -1,0 +1,73 @@
+"""Streams of dead boards: whole requests left there move to the queue, doorbells are settled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import anyio
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from orion_contracts import keys
+from orion_router.intake import Intake
+from orion_router.lease import PlannerLease
+from orion_router.watch import Watch
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+GONE_S = 30.0
+BATCH = 100
+
+
+class Strays:
+    """Runs on the planner. Also takes over intake entries that a dead router left unsettled."""
+
+    def __init__(
+        self,
+        store: Redis,
+        intake: Intake,
+        watch: Watch,
+        lease: PlannerLease,
+        gone_s: float = GONE_S,
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._watch = watch
+        self._lease = lease
+        self._gone_s = gone_s
+
+    async def run(self) -> None:
+        """Look every LOOK_S until cancelled."""
+        while True:
+            await anyio.sleep(LOOK_S)
+            if not self._lease.held:
+                continue
+            try:
+                await self._intake.reclaim()
+                for node in self._watch.fleet.nodes.values():
+                    lost_s = node.lost_since_s
+                    if lost_s is not None and time.monotonic() - lost_s > self._gone_s:
+                        await self._empty(node.name)
+            except RedisError as error:
+                log.warning("strays: %s", error)
+
+    async def _empty(self, node: str) -> None:
+        stream = keys.node_requests(node)
+        entries: Any = await self._store.xrange(stream, count=BATCH)
+        for entry, fields in entries:
+            if b"token" in fields:  # a doorbell: its request is in the queue again
+                await self._settle(stream, entry)
+            else:
+                log.info("moving entry %s of the lost board %s", entry.decode(), node)
+                await self._intake.handle(entry, fields, stream, keys.WORKERS_GROUP)
+
+    async def _settle(self, stream: str, entry: bytes) -> None:
+        try:
+            await self._store.xack(stream, keys.WORKERS_GROUP, entry)
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+        await self._store.xdel(stream, entry)
