@@ -119,8 +119,8 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newest versions)
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip $(PIP) --require-hashes -r requirements/dev.txt
 	@$(call say,"dev");    $(LOCK) pyproject.toml --extra up requirements/dev.in -o requirements/dev.txt
-	@$(call say,"agent");  $(LOCK) pyproject.toml --extra agent  -c requirements/dev.txt -o requirements/agent.txt
-	@$(call say,"router"); $(LOCK) pyproject.toml --extra router -c requirements/dev.txt -o requirements/router.txt
+	@$(call say,"agent");  $(LOCK) pyproject.toml --extra agent  requirements/executable.in -c requirements/dev.txt -o requirements/agent.txt
+	@$(call say,"router"); $(LOCK) pyproject.toml --extra router requirements/executable.in -c requirements/dev.txt -o requirements/router.txt
 	@$(call say,"cli");    $(LOCK) pyproject.toml --extra up requirements/build.in -c requirements/dev.txt -o requirements/cli.txt
 	@$(call say,"lab");    $(LOCK) pyproject.toml --extra lab requirements/lab.in -c requirements/dev.txt -o requirements/lab.txt
 	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt
