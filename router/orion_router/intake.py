@@ -51,7 +51,7 @@ class Intake:
 
     async def run(self) -> None:
         """Read until cancelled; begin with what an earlier life of this consumer left unsettled."""
-        cursor = "0"
+        cursor = "0"  # then ">"
         while True:
             try:
                 reply: Any = await self._store.xreadgroup(
@@ -64,7 +64,7 @@ class Intake:
                 entries: list[Any] = reply[0][1] if reply else []
                 for entry, fields in entries:
                     await self.handle(entry, fields or {}, keys.REQUESTS, keys.ROUTER_GROUP)
-                if not entries and cursor == "0":
+                if not entries and cursor != ">":
                     cursor = ">"
             except ResponseError as error:
                 cursor = "0"

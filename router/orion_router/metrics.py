@@ -16,7 +16,7 @@ class RouterMetrics:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.registry = CollectorRegistry()
-        self.registry.register(self)  # type: ignore[arg-type]
+        self.registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
         """All families. Runs in the exporter's thread: only reads."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -31,10 +31,11 @@ ENSURE_S = 10.0
 class Parts:
     """The router without its HTTP server. `problem` says why it is not ready, or is empty."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, open_store: Callable[[], Redis] | None = None) -> None:
         self.settings = settings
-        self.store = self._connect()
-        self._blocking_stores = [self._connect() for _ in range(3)]
+        open_store = open_store or self._connect
+        self.store = open_store()
+        self._blocking_stores = [open_store() for _ in range(3)]
         times = LeaseTimes(assign_ms=settings.assign_lease_ms, run_ms=settings.run_lease_ms)
         self.ledger = Ledger(self.store, times)
         me = settings.router_id
@@ -114,9 +115,11 @@ class Parts:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Parts]:
+async def running(
+    settings: Settings, open_store: Callable[[], Redis] | None = None
+) -> AsyncGenerator[Parts]:
     """A router at work for as long as the block lasts."""
-    parts = Parts(settings)
+    parts = Parts(settings, open_store)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(parts.run, name="router")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import anyio
 import uvicorn
@@ -30,10 +32,7 @@ def serve(settings: Settings, version: str) -> int:
         return anyio.run(
             _serve, settings, version, backend="asyncio", backend_options={"use_uvloop": True}
         )
-    except* Misconfigured as group:
-        for error in group.exceptions:
-            log.error("cannot start: %s", error)
-    except* OSError as group:
+    except* (Misconfigured, OSError) as group:
         for error in group.exceptions:
             log.error("cannot start: %s", error)
     return 1
@@ -80,6 +79,13 @@ def _http_server(settings: Settings, parts: Parts, version: str) -> uvicorn.Serv
         timeout_graceful_shutdown=DRAIN_S,
         backlog=1024,
     )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    return server
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the process has one order of ending."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals to `_end_on_signal`."""
+        yield

@@ -1,0 +1,78 @@
+"""What the gateway needs from the rest of the router, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from orion_contracts.messages import InferenceRequest
+from orion_router.events import Event
+from orion_router.fleet import Fleet
+
+
+class Following(Protocol):
+    """One client's view of one request."""
+
+    request_id: str
+
+    async def next(self, timeout_s: float | None) -> list[Event]:
+        """The events since the last call, at least one; [] when the time is over."""
+        ...
+
+    def close(self) -> None:
+        """Stop following; the request goes on."""
+        ...
+
+
+class View(Protocol):
+    """A request's record, as far as it may be shown."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def node(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def history(self) -> Sequence[Any]: ...
+    @property
+    def accepted_ms(self) -> int: ...
+    @property
+    def queue_position(self) -> int | None: ...
+    @property
+    def final(self) -> Mapping[str, Any] | None: ...
+
+
+class Desk(Protocol):
+    """Where requests are handed in. Raises the errors of orion_contracts.errors."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """The boards at this instant."""
+        ...
+
+    async def submit(
+        self, request: InferenceRequest, *, mark: str = "", follow: bool = True
+    ) -> Following:
+        """Admit it, or attach to the request of that id and mark that is known already."""
+        ...
+
+    async def attach(self, request_id: str, after: tuple[int, int] = (0, 0)) -> Following:
+        """Follow a known request from after that event on."""
+        ...
+
+    async def cancel(self, request_id: str) -> str:
+        """UNKNOWN, PENDING, or the state in which the request ended."""
+        ...
+
+    async def view(self, request_id: str) -> View | None:
+        """The record, or None."""
+        ...
+
+    async def requests(self, limit: int) -> Sequence[View]:
+        """The newest records."""
+        ...
