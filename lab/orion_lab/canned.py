@@ -19,24 +19,8 @@ _KNOWN: Final = (
     ("2 + 2", "2 + 2 = 4."),
     ("who are you", "I am a simulated model on a simulated board."),
 )
-_WORDS: Final[tuple[str, ...]] = (
-    *("a", "and", "arm", "at", "board", "bring", "cup", "door", "drive", "find", "from", "go"),
-    *("grip", "hand", "in", "is", "kitchen", "left", "lift", "look", "map", "move", "near", "of"),
-    *("on", "open", "path", "plan", "put", "red", "right", "robot", "room", "safe", "see", "slow"),
-    *(
-        "small",
-        "stop",
-        "table",
-        "take",
-        "the",
-        "then",
-        "to",
-        "turn",
-        "wait",
-        "walk",
-        "wall",
-        "with",
-    ),
+_WORDS: Final = tuple(
+    ["a", "and", "arm", "at", "board", "bring", "cup", "door", "drive", "find", "from", "go", "grip", "hand", "in", "is", "kitchen", "left", "lift", "look", "map", "move", "near", "of", "on", "open", "path", "plan", "put", "red", "right", "robot", "room", "safe", "see", "slow", "small", "stop", "table", "take", "the", "then", "to", "turn", "wait", "walk", "wall", "with"]
 )
 
 

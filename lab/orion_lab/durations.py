@@ -16,7 +16,8 @@ _UNIT_S: Final = {
     "m": 60.0,
     "h": 3600.0,
 }
-_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|)")
+# As in Go, a unit is everything up to the next digit or point.
+_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
 # Go prints the largest duration, about 292 years, for "keep forever".
 _FOREVER_S: Final = (2**63 - 1) / 1e9
 
@@ -31,16 +32,12 @@ def go_duration_s(text: str) -> float:
     if unsigned == "0":
         return 0.0
     total_s, position = 0.0, 0
-    while position < len(unsigned):
-        part = _PART.match(unsigned, position)
-        if part is None:
-            break
+    while part := _PART.match(unsigned, position):
         number, unit = part.groups()
         if not unit:
-            rest = re.match(r"[^\d.]+", unsigned[part.end() :])
-            if rest:
-                raise ValueError(f'time: unknown unit "{rest[0]}" in duration "{text}"')
             raise ValueError(f'time: missing unit in duration "{text}"')
+        if unit not in _UNIT_S:
+            raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
         total_s += float(number) * _UNIT_S[unit]
         position = part.end()
     if position == 0 or position < len(unsigned):
