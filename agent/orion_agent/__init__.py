@@ -1,1 +1,1 @@
-"""The worker: one per board. Takes requests from the ledger, runs them on the board's Ollama, reports health."""
+"""The worker, one per board: runs requests on the board's Ollama and reports the board's health."""

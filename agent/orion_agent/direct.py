@@ -1,0 +1,70 @@
+"""Requests that a producer put straight on this board's stream: checked, refused or taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyio import to_thread
+
+from orion_agent.answer import refusal
+from orion_agent.entries import SAMPLE_BYTES
+from orion_contracts import keys
+from orion_contracts.errors import InvalidRequest
+from orion_contracts.ledger import DirectEntry, Ledger, Started
+from orion_contracts.messages import InferenceRequest
+from orion_contracts.meta import describe
+
+INLINE_BYTES = 32 * 1024
+"""Larger bodies are checked in a thread: the event loop has tokens to pass on."""
+
+
+async def read(raw: bytes) -> InferenceRequest:
+    """The request in these bytes, or InvalidRequest."""
+    from orion_contracts.limits import read_request  # 30 MiB that most workers never need
+
+    if len(raw) > INLINE_BYTES:
+        return await to_thread.run_sync(read_request, raw)
+    return read_request(raw)
+
+
+async def refuse(
+    ledger: Ledger, node: str, entry: DirectEntry, raw: bytes, error: InvalidRequest
+) -> None:
+    """Settle an invalid entry: an error answer where it names a usable place, a dead letter."""
+    request_id, callback, model = _traces(raw)
+    final = refusal(request_id, model, node, error)
+    await ledger.refuse(
+        entry, request_id, callback, final, f"{error.code}: {error}"[:300], raw[:SAMPLE_BYTES]
+    )
+
+
+async def take(
+    ledger: Ledger, node: str, incarnation: str, entry: DirectEntry, request: InferenceRequest,
+    raw: bytes,
+) -> Started | None:  # fmt: skip
+    """Admit the request and begin to run it here, in one step; None: it was seen before."""
+    meta = describe(request, pin=node).to_bytes()
+    return await ledger.take(request, raw, meta, entry, node, incarnation)
+
+
+async def pass_on(
+    ledger: Ledger, entry: DirectEntry, request: InferenceRequest, raw: bytes
+) -> None:
+    """Admit the request without a pin: this board may not run it now, so a router places it."""
+    await ledger.admit(request, raw, describe(request).to_bytes(), source=entry)
+
+
+def _traces(raw: bytes) -> tuple[str, str, str]:
+    """Id, callback and model of an invalid request, where they are usable; else empty."""
+    from orion_contracts import limits
+
+    try:
+        document: Any = limits.parse_json(raw)
+    except InvalidRequest:
+        return "", "", ""
+    request_id, callback = document.get("request_id"), document.get("callback")
+    model = document.get("model")
+    known = request_id if isinstance(request_id, str) and limits.is_request_id(request_id) else ""
+    if not (isinstance(callback, str) and callback and not limits.callback_problem(callback)):
+        callback = keys.responses(known) if known else ""
+    return known, callback, model if isinstance(model, str) and len(model) <= 200 else ""

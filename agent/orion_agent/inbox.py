@@ -1,0 +1,183 @@
+"""Reads the board's stream: doorbells of the planner and whole requests of other producers.
+
+No more is taken than there are free slots. After a lost connection the worker's own pending entries
+are read again, because an answer may have been lost on its way. Nothing that an entry holds can
+stop the next one from being served.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, cast
+
+import anyio
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from orion_agent import direct
+from orion_agent.entries import Direct, Doorbell, Garbage, read_entry
+from orion_agent.patience import Patience
+from orion_agent.slots import Slots
+from orion_contracts import keys
+from orion_contracts.errors import InvalidRequest
+from orion_contracts.ledger import DirectEntry, FailureKind, Ledger
+from orion_contracts.messages import InferenceRequest
+
+BLOCK_MS = 1000
+CLOSED_PAUSE_S = 1.0
+TURN_AWAY_AT_ONCE = 16
+PAUSE_S = 0.2
+Fields = Mapping[bytes, bytes] | None
+logger = logging.getLogger("orion.worker.inbox")
+
+
+class Worker(Protocol):
+    """What the inbox hands entries to; both return at once and hold the slot until the end."""
+
+    def ring(self, entry: str, bell: Doorbell) -> None:
+        """Start what a doorbell announced."""
+        ...
+
+    def take(self, entry: DirectEntry, request: InferenceRequest, raw: bytes) -> None:
+        """Run a request that came straight here."""
+        ...
+
+    def may_run_direct(self) -> bool:
+        """Whether the board's own health gates are open."""
+        ...
+
+
+class Inbox:
+    """One consumer of the group `workers`."""
+
+    def __init__(
+        self,
+        reads: Redis,
+        ledger: Ledger,
+        patience: Patience,
+        node: str,
+        slots: Slots,
+        worker: Worker,
+        enlist: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._reads, self._ledger, self._patience = reads, ledger, patience
+        self._node, self._slots, self._worker, self._enlist = node, slots, worker, enlist
+        self._stream = keys.node_requests(node)
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            try:
+                await self._read_pending()
+                while True:
+                    await self._read_new()
+            except ResponseError as error:
+                if str(error).startswith("NOGROUP"):
+                    logger.warning("the board's stream is gone from the store; enlisting again")
+                    await self._enlist()
+                    continue
+                logger.warning("reading the board's stream failed: %s", error)
+            except (RedisError, OSError) as error:
+                logger.info("the connection to the store was lost: %s", error)
+            await anyio.sleep(PAUSE_S)
+
+    async def _read_pending(self) -> None:
+        """What this consumer was handed before and did not settle."""
+        after = "0"
+        while entries := await self._read(after, 16, None):
+            for entry, fields in entries:
+                after = entry
+                if not self._slots.holds(entry):
+                    if not self._slots.closed:
+                        await self._slots.wait_free()
+                    await self._serve(entry, fields)
+
+    async def _read_new(self) -> None:
+        slots = self._slots
+        if slots.free <= 0:
+            with anyio.move_on_after(CLOSED_PAUSE_S):
+                await slots.wait_free()
+            if not slots.closed:
+                return
+            batch = await self._read(">", TURN_AWAY_AT_ONCE, None)
+        else:
+            batch = await self._read(">", slots.free, BLOCK_MS)
+        for entry, fields in batch:
+            await self._serve(entry, fields)
+
+    async def _read(self, after: str, count: int, block: int | None) -> list[tuple[str, Fields]]:
+        reply: Any = await self._reads.xreadgroup(
+            keys.WORKERS_GROUP, self._node, {self._stream: after}, count=count, block=block
+        )
+        if not reply:
+            return []
+        (_, entries), = reply  # fmt: skip
+        return [(entry.decode(), fields) for entry, fields in cast(list[Any], entries)]
+
+    async def _serve(self, entry: str, fields: Fields) -> None:
+        try:
+            match read_entry(fields or {}):
+                case Doorbell() as bell if self._slots.closed:
+                    await self._turn_away(entry, bell)
+                case Doorbell() as bell:
+                    self._worker.ring(entry, bell)
+                case Direct(payload):
+                    await self._direct(entry, payload)
+                case Garbage(why, sample) if fields:
+                    await self._refuse(entry, sample, InvalidRequest(why))
+                case Garbage():  # deleted by someone else while it was pending here
+                    await self._settle(entry)
+        except (RedisError, OSError):
+            raise
+        except Exception:
+            logger.exception("entry %s could not be served", entry)
+            await self._refuse(entry, b"", InvalidRequest("the worker could not read this entry"))
+
+    async def _direct(self, entry: str, raw: bytes) -> None:
+        source = self._source(entry)
+        try:
+            request = await direct.read(raw)
+        except InvalidRequest as error:
+            await self._refuse(entry, raw, error)
+            return
+        if self._slots.closed or not self._worker.may_run_direct():
+            await self._patience.insist(lambda: direct.pass_on(self._ledger, source, request, raw))
+            return
+        self._worker.take(source, request, raw)
+
+    async def _refuse(self, entry: str, raw: bytes, error: InvalidRequest) -> None:
+        logger.warning("entry %s refused: %s", entry, error)
+        source = self._source(entry)
+        await self._patience.insist(
+            lambda: direct.refuse(self._ledger, self._node, source, raw, error)
+        )
+
+    async def _turn_away(self, entry: str, bell: Doorbell) -> None:
+        """The engine is in no state to work: back to its place in the queue, unharmed."""
+        await self._patience.insist(
+            lambda: self._ledger.release(*bell, FailureKind.NONE, "the engine is not ready")
+        )
+        await self._settle(entry)
+
+    async def turn_all_away(self) -> None:
+        """The worker stops: what was assigned but not started goes back, and requests of other
+        producers go to the queue, where a router finds them."""
+        for after in ("0", ">"):
+            for entry, fields in await self._read(after, 100, None):
+                if self._slots.holds(entry):
+                    continue
+                match read_entry(fields or {}):
+                    case Doorbell() as bell:
+                        await self._turn_away(entry, bell)
+                    case Direct(payload) if after == "0":
+                        await self._direct(entry, payload)
+                    case _:
+                        pass
+
+    async def _settle(self, entry: str) -> None:
+        await self._reads.xack(self._stream, keys.WORKERS_GROUP, entry)
+        await self._reads.xdel(self._stream, entry)
+
+    def _source(self, entry: str) -> DirectEntry:
+        return DirectEntry(self._stream, keys.WORKERS_GROUP, entry)

@@ -1,0 +1,219 @@
+"""The only module that speaks to Ollama: the official client, its failures as our errors.
+
+No read timeout guards a stream: a cold load or a long prompt is silent for minutes. The runner
+watches for silence, with budgets that know what the board is doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any, cast
+
+import httpx
+import orjson
+from ollama import AsyncClient
+
+from orion_agent import calls
+from orion_agent.engine import Census, Done
+from orion_agent.engine_errors import from_status, invalid_call, translate
+from orion_agent.outbox import Delta
+from orion_contracts.errors import EngineCrashed
+from orion_contracts.health import DiskModel, ResidentModel
+from orion_contracts.messages import InferenceRequest
+
+CONNECT_S, WRITE_S = 5.0, 60.0
+POLL_S = 3.0
+"""`/api/ps` can block behind a starting runner: it must not hold up the health report."""
+PROBE_S = 60.0
+NS = 1e9
+
+
+class OllamaEngine:
+    """One board's Ollama."""
+
+    def __init__(
+        self,
+        host: str,
+        max_output_tokens: int,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
+        # trust_env: a proxy from the environment has no business between us and localhost.
+        common: dict[str, Any] = {"trust_env": False, "limits": limits, "transport": transport}
+        patient = httpx.Timeout(CONNECT_S, read=None, write=WRITE_S, pool=None)
+        self._client = AsyncClient(host, timeout=patient, follow_redirects=False, **common)
+        self._plain = httpx.AsyncClient(base_url=host, timeout=patient, **common)
+        self._max_output_tokens = max_output_tokens
+
+    async def run(self, request: InferenceRequest) -> AsyncIterator[Delta | Done]:
+        """The answer's tokens, then one Done; raises an EngineError for everything else."""
+        began = False
+        if request.operation == "embed":
+            yield {"content": await self._embed(request)}
+            yield Done("stop")
+            return
+        try:
+            parts = await self._stream(request)
+        except (ValueError, TypeError) as error:
+            raise invalid_call(error) from error
+        try:
+            async with aclosing(parts):
+                async for part in parts:
+                    began = True
+                    if (delta := _delta(part)) is not None:
+                        yield delta
+                    if part.get("done"):
+                        yield _done(part)
+                        return
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            raise translate(error, began=began) from error
+        raise EngineCrashed("Ollama's stream ended without `done`")
+
+    async def _stream(self, request: InferenceRequest) -> Any:
+        chat = request.operation == "chat"
+        build = calls.chat if chat else calls.generate
+        call = build(request, self._max_output_tokens)
+        if calls.needs_plain_json(request):
+            return self._lines(calls.path(request), {**call, "stream": True})
+        if chat:
+            return await self._client.chat(stream=True, **call)
+        return await self._client.generate(stream=True, **call)
+
+    async def _lines(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        """What the client would do, without its models."""
+        async with self._plain.stream("POST", path, content=orjson.dumps(body)) as answer:
+            if answer.status_code != 200:
+                raise from_status(answer.status_code, (await answer.aread()).decode())
+            async for line in answer.aiter_lines():
+                if line:
+                    part = cast(dict[str, Any], orjson.loads(line))
+                    if error := part.get("error"):
+                        raise EngineCrashed(str(error))
+                    yield part
+
+    async def _embed(self, request: InferenceRequest) -> str:
+        try:
+            answer = await self._client.embed(**calls.embed(request))
+            return orjson.dumps(answer.embeddings).decode()
+        except Exception as error:
+            raise translate(error, began=False) from error
+
+    async def load(self, request: InferenceRequest, keep_alive_s: int) -> None:
+        """An empty request that answers when the model is resident."""
+        call = calls.load(request, keep_alive_s)
+        try:
+            if request.operation == "embed":
+                await self._client.embed(**call)
+            elif request.operation == "generate":
+                await self._client.generate(stream=False, **call)
+            else:
+                await self._client.chat(stream=False, **call)
+        except Exception as error:
+            raise translate(error, began=False) from error
+
+    async def census(self, with_disk: bool) -> Census:
+        """Version, resident models, and models on disk where asked for."""
+        try:
+            version = await self._get("/api/version")
+            running = await self._get("/api/ps")
+            disk = await self._get("/api/tags") if with_disk else None
+            return Census(
+                str(version.get("version", "")),
+                tuple(_resident(m) for m in running.get("models") or ()),
+                None if disk is None else tuple(_on_disk(m) for m in disk.get("models") or ()),
+            )
+        except Exception as error:
+            raise translate(error, began=False) from error
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        # The client's own models drop name, capabilities and more of these answers.
+        answer = await self._plain.get(path, timeout=POLL_S)
+        if answer.status_code != 200:
+            raise from_status(answer.status_code, answer.text)
+        return cast(dict[str, Any], orjson.loads(answer.content))
+
+    async def probe(self, model: str) -> None:
+        """One token from the model: after an abort Ollama may go on with the old prompt."""
+        body = {
+            "model": model,
+            "prompt": "ok",
+            "stream": False,
+            "options": {"num_predict": 1},
+        }
+        try:
+            await self._get("/api/version")
+            answer = await self._plain.post("/api/generate", json=body, timeout=PROBE_S)
+        except Exception as error:
+            raise translate(error, began=False) from error
+        if answer.status_code >= 500:
+            raise from_status(answer.status_code, answer.text)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._plain.aclose()
+
+
+def _delta(part: Any) -> Delta | None:
+    """The token in a streamed part; None for one that says nothing."""
+    message = part.get("message")
+    delta: Delta = {}
+    if message is None:
+        content, thinking, tool_calls = part.get("response"), part.get("thinking"), None
+    else:
+        content, thinking = message.get("content"), message.get("thinking")
+        tool_calls = message.get("tool_calls")
+    if content:
+        delta["content"] = content
+    if thinking:
+        delta["thinking"] = thinking
+    if tool_calls:
+        delta["tool_calls"] = tool_calls
+    return delta or None
+
+
+def _done(part: Any) -> Done:
+    context = part.get("context")
+    return Done(
+        part.get("done_reason") or "stop",
+        part.get("prompt_eval_count") or 0,
+        part.get("eval_count") or 0,
+        (part.get("total_duration") or 0) / NS,
+        (part.get("load_duration") or 0) / NS,
+        (part.get("prompt_eval_duration") or 0) / NS,
+        (part.get("eval_duration") or 0) / NS,
+        tuple(context) if context else None,
+    )
+
+
+def _resident(model: Mapping[str, Any]) -> ResidentModel:
+    return ResidentModel(
+        name=str(model.get("name") or model.get("model", "")),
+        digest=str(model.get("digest", "")),
+        size_bytes=int(model.get("size") or 0),
+        context_length=int(model.get("context_length") or 0),
+        expires_at=_seconds(str(model.get("expires_at") or "")),
+    )
+
+
+def _on_disk(model: Mapping[str, Any]) -> DiskModel:
+    return DiskModel(
+        name=str(model.get("name") or model.get("model", "")),
+        digest=str(model.get("digest", "")),
+        size_bytes=int(model.get("size") or 0),
+        modified_at=str(model.get("modified_at") or ""),
+        details=model.get("details") or {},
+        capabilities=tuple(model.get("capabilities") or ()),
+    )
+
+
+def _seconds(moment: str) -> str:
+    """Cut to whole seconds: otherwise the report changes whenever a request ends."""
+    try:
+        return datetime.fromisoformat(moment).replace(microsecond=0).isoformat()
+    except ValueError:
+        return moment

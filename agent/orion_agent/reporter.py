@@ -1,0 +1,195 @@
+"""Publishes the board's health: every interval whatever fails, and soon after a change.
+
+Only fields that changed are written, because the store syncs every write to a disk that wears. If
+the hash is not what was left there (expired, flushed), it is written whole again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+from anyio import to_thread
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from orion_agent.engine import Engine
+from orion_agent.gates import Gates
+from orion_agent.health import Identity, Seen, build, without_noise
+from orion_agent.rates import Rates
+from orion_agent.sensors import Sample, read_sample
+from orion_agent.slots import Slots
+from orion_agent.view import EngineView
+from orion_contracts import keys
+from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
+from orion_contracts.errors import EngineError, OrionError
+from orion_contracts.health import TTL_S, NodeHealth
+from orion_contracts.stamp import iso_now
+
+AT_MOST_EVERY_S = 0.5
+DISK_EVERY = 3
+"""Models on disk are asked for with every third look at the engine: Ollama rescans its folder."""
+logger = logging.getLogger("orion.worker.health")
+
+
+class Reporter:
+    """Knows the board's last report, and whether its gates are open."""
+
+    def __init__(
+        self,
+        store: Redis,
+        who: Identity,
+        engine: Engine,
+        view: EngineView,
+        slots: Slots,
+        rates: Rates,
+        root: Path,
+        interval_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._who, self._engine = store, who, engine
+        self._view, self._slots, self._rates = view, slots, rates
+        self._root, self._interval_s, self._clock = root, interval_s, clock
+        self._sample = Sample()
+        self._known_before = False
+        self._written: dict[str, bytes] = {}
+        self._seq = 0
+        self._looks = 0
+        self._nudged = anyio.Event()
+        self._look = anyio.Event()
+        self._raw_config: bytes | None = None
+        self._one = anyio.Lock()
+        self.config: ClusterConfig = DEFAULT_CONFIG
+        self.gates = Gates()
+        self.draining = False
+        self.health: NodeHealth | None = None
+        self.published_s: float | None = None
+
+    def nudge(self, look: bool = False) -> None:
+        """Something changed: report soon; with `look`, ask the engine what is resident first."""
+        (self._look if look else self._nudged).set()
+
+    async def report_forever(self) -> None:
+        """Read the sensors and publish, every interval and soon after a nudge."""
+        while True:
+            began_s = self._clock()
+            await self._sense()
+            await self.publish()
+            while (left_s := began_s + self._interval_s - self._clock()) > 0:
+                await anyio.sleep(min(left_s, AT_MOST_EVERY_S))
+                with anyio.move_on_after(max(left_s - AT_MOST_EVERY_S, 0)) as waiting:
+                    await self._nudged.wait()
+                if not waiting.cancelled_caught and self._nudged.is_set():
+                    await self.publish()
+
+    async def look_forever(self) -> None:
+        """Ask the engine what it holds, every interval and soon after a nudge."""
+        while True:
+            await self.look()
+            self._look = anyio.Event()
+            with anyio.move_on_after(self._interval_s):
+                await self._look.wait()
+                await anyio.sleep(AT_MOST_EVERY_S / 5)
+
+    async def look(self, within_s: float = 4.0) -> None:
+        """One look; nudges when something changed."""
+        view = self._view
+        before = (view.reachable, view.resident, view.models)
+        try:
+            with anyio.fail_after(within_s):
+                view.saw(await self._engine.census(with_disk=self._looks % DISK_EVERY == 0))
+            self._looks += 1
+        except EngineError as error:
+            view.missed(error)
+            self._looks = 0
+        except TimeoutError:
+            view.missed(EngineError(f"Ollama did not answer within {within_s:g} s"))
+            self._looks = 0
+        if (view.reachable, view.resident, view.models) != before:
+            self.nudge()
+
+    async def _sense(self) -> None:
+        try:
+            self._sample = await to_thread.run_sync(read_sample, self._root)
+        except Exception:
+            logger.exception("the sensors could not be read")
+            self._sample = Sample()
+        self._known_before |= self._sample.temperature_c is not None
+
+    async def publish(self) -> bool:
+        """Write the report now; False when the store did not take it."""
+        async with self._one:
+            self._nudged = anyio.Event()
+            self._seq += 1
+            health = self._build()
+            self.health = health
+            self.gates = self.gates.after(health, self.config.thresholds, self._clock())
+            try:
+                await self._write(without_noise(health).to_hash())
+            except (RedisError, OSError) as error:
+                logger.warning("the health report could not be written: %s", error)
+                self._written = {}
+                return False
+            self.published_s = self._clock()
+            return True
+
+    def _build(self) -> NodeHealth:
+        view = self._view
+        seen = Seen(
+            view.to_health(), self._slots.running, view.resident, view.models,
+            tuple(sorted(view.loading)), self._rates.to_wire(),
+        )  # fmt: skip
+        return build(
+            self._who, self._sample, seen, seq=self._seq, timestamp=iso_now(),
+            known_before=self._known_before,
+        )  # fmt: skip
+
+    async def _write(self, fields: dict[str, bytes]) -> None:
+        key, before = keys.node_health(self._who.node), self._written
+        changed: dict[Any, Any] = {k: v for k, v in fields.items() if before.get(k) != v}
+        gone = [name for name in before if name not in fields]
+        async with self._store.pipeline(transaction=True) as pipe:
+            if not before:
+                pipe.delete(key)
+            pipe.hset(key, mapping=changed)
+            if gone:
+                pipe.hdel(key, *gone)
+            pipe.expire(key, TTL_S)
+            pipe.sadd(keys.NODES, self._who.node)
+            pipe.hlen(key)
+            pipe.get(keys.CONFIG)
+            pipe.exists(keys.drain(self._who.node))
+            *_, length, config, drain = await pipe.execute()
+        self._written = fields
+        self.draining = bool(drain)
+        self._read_config(config)
+        if length != len(fields):
+            self._written = {}
+            await self._write(fields)
+
+    def _read_config(self, raw: bytes | None) -> None:
+        """Absent: the defaults. Invalid: the last good one stays."""
+        if raw == self._raw_config:
+            return
+        self._raw_config = raw
+        if raw is None:
+            self.config = DEFAULT_CONFIG
+            return
+        try:
+            from orion_contracts import schema
+
+            document = orjson.loads(raw)
+            schema.check("config", document)
+            self.config = ClusterConfig.from_wire(document)
+        except (ValueError, TypeError, KeyError, OrionError) as error:
+            logger.error("the configuration in %s is not valid, the last good one stays: %s",
+                         keys.CONFIG, error)  # fmt: skip
+
+    async def withdraw(self) -> None:
+        """Remove the board from the health registry."""
+        await self._store.delete(keys.node_health(self._who.node))

@@ -1,0 +1,204 @@
+"""Wiring: builds the parts from the settings, runs the worker, its HTTP server and its signals."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+import uvicorn
+from anyio.abc import TaskGroup
+
+from orion_agent.beat import Beat
+from orion_agent.endpoints import app
+from orion_agent.health import Identity
+from orion_agent.metrics import Metrics
+from orion_agent.ollama_engine import OllamaEngine
+from orion_agent.parts import Parts
+from orion_agent.patience import Patience
+from orion_agent.rates import Rates
+from orion_agent.reporter import Reporter
+from orion_agent.settings import Settings
+from orion_agent.slots import Slots
+from orion_agent.view import EngineView
+from orion_agent.worker import Worker
+from orion_contracts.errors import OrionError
+from orion_contracts.ledger import LeaseTimes, Ledger
+from orion_contracts.store import connect, connect_sync, read_password
+
+CLOSE_S = 1.0
+logger = logging.getLogger("orion.worker")
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the worker."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class Service:
+    """One process."""
+
+    def __init__(self, settings: Settings, version: str) -> None:
+        self._settings, self._version = settings, version
+        self._taken_over = False
+        self._around: TaskGroup | None = None
+        self._token: anyio.lowlevel.EventLoopToken | None = None
+
+    async def run(self) -> int:
+        """Run until stopped; the exit code."""
+        parts = self._build()
+        worker = Worker(parts)
+        with contextlib.ExitStack() as cleanup:
+            try:
+                listener = cleanup.enter_context(contextlib.closing(self._listen()))
+                cleanup.callback(self._serve_metrics(parts))
+            except OSError as error:
+                logger.error("%s", error)
+                return 1
+            server = self._server(parts, worker)
+            async with anyio.create_task_group() as around:
+                closed = anyio.Event()
+
+                async def serve_http() -> None:
+                    await server.serve([listener])
+                    closed.set()
+
+                around.start_soon(serve_http, name="http")
+                around.start_soon(self._signals, worker, name="signals")
+                self._around, self._token = around, anyio.lowlevel.current_token()
+                await worker.run()
+                server.should_exit = True
+                with anyio.move_on_after(CLOSE_S):
+                    await closed.wait()
+                around.cancel_scope.cancel()
+        await self._close(parts)
+        return 1 if self._taken_over else 0
+
+    def _taken_over_by(self, holder: str) -> None:
+        """Called by the beat's thread."""
+        anyio.from_thread.run_sync(self._lost, holder, token=self._token)
+
+    def _lost(self, holder: str) -> None:
+        self._taken_over = True
+        logger.error(
+            "another worker (%s) has taken over the name %s: give every worker its own --node-id",
+            holder, self._settings.node_id,
+        )  # fmt: skip
+        if self._around is not None:
+            self._around.cancel_scope.cancel()
+
+    def _build(self) -> Parts:
+        s = self._settings
+        password = read_password(s.redis_password, s.redis_password_file)
+        where = (s.redis_addr, password, s.redis_username)
+        who = Identity(s.node_id, secrets.token_hex(8), s.slots, s.node_class)
+        store, view, slots, rates = connect(*where), EngineView(), Slots(s.slots), Rates()
+        engine = OllamaEngine(s.ollama_host, s.max_output_tokens)
+        root = Path(s.host_root)
+        reporter = Reporter(store, who, engine, view, slots, rates, root, s.health_interval_s)
+        beat = Beat(
+            connect_sync(*where), who.node, who.incarnation,
+            lambda: slots.running > 0 or slots.closed,
+            self._taken_over_by,
+        )  # fmt: skip
+        metrics = Metrics()
+        patience = Patience(store)
+        metrics.gauge("running", "Requests in hand.", lambda: slots.running)
+        metrics.gauge("store_retries", "Store calls repeated so far.", lambda: patience.retries)
+        metrics.gauge("engine_reachable", "1: Ollama takes work.", lambda: view.reachable)
+        metrics.gauge("engine_wedged", "1: Ollama hangs.", lambda: view.wedged)
+        return Parts(
+            settings=s,
+            who=who,
+            store=store,
+            reads=connect(*where, retries=0),
+            ledger=Ledger(store, LeaseTimes(run_ms=s.run_lease_ms)),
+            patience=patience,
+            engine=engine,
+            view=view,
+            slots=slots,
+            rates=rates,
+            reporter=reporter,
+            beat=beat,
+            metrics=metrics,
+        )
+
+    def _listen(self) -> socket.socket:
+        s = self._settings
+        try:
+            return socket.create_server(
+                (s.http_host, s.http_port),
+                family=socket.AF_INET6 if ":" in s.http_host else socket.AF_INET,
+            )
+        except OSError as error:
+            where = f"{s.http_host}:{s.http_port}"
+            raise OSError(f"--http-port: cannot listen on {where}: {error.strerror}") from error
+
+    def _serve_metrics(self, parts: Parts) -> Callable[[], None]:
+        s = self._settings
+        try:
+            return parts.metrics.serve(s.http_host, s.metrics_port)
+        except OSError as error:
+            raise OSError(
+                f"--metrics-port: cannot listen on {s.metrics_port}: {error.strerror}"
+            ) from error
+
+    def _server(self, parts: Parts, worker: Worker) -> _Server:
+        config = uvicorn.Config(
+            app(parts, self._version, lambda: worker.stopping),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        return _Server(config)
+
+    async def _signals(self, worker: Worker) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for received in signals:
+                logger.info("received %s", received.name)
+                worker.stop()
+
+    async def _close(self, parts: Parts) -> None:
+        parts.beat.stop()
+        with anyio.move_on_after(CLOSE_S):
+            await parts.engine.aclose()
+            await parts.reads.aclose()
+            await parts.store.aclose()
+        parts.beat.join(CLOSE_S)
+
+
+def serve(settings: Settings, version: str) -> int:
+    """Run one worker process; the exit code."""
+    try:
+        return anyio.run(Service(settings, version).run, backend_options={"use_uvloop": True})
+    except BaseExceptionGroup as group:
+        told = [e for e in _leaves(group) if isinstance(e, OrionError)]
+        for error in told:
+            logger.error("%s", error)
+        if not told:
+            raise
+    except OrionError as error:
+        logger.error("%s", error)
+    return 1
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Generator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

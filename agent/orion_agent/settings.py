@@ -1,0 +1,96 @@
+"""The worker's settings: flags or environment variables, read once at start."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orion_contracts.flags import Flags, bounded_int, port, positive_float
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_NODE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+"""As orion_contracts.limits.is_node_name, without its imports: --help has to be quick."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a worker can be told. Times in the unit that the name says."""
+
+    node_id: str
+    redis_addr: str = "127.0.0.1:6379"
+    redis_username: str = ""
+    redis_password: str = ""
+    redis_password_file: str = ""
+    ollama_host: str = "http://127.0.0.1:11434"
+    http_host: str = "0.0.0.0"
+    http_port: int = 8081
+    metrics_port: int = 9091
+    slots: int = 1
+    host_root: str = "/"
+    node_class: str = ""
+    """Empty: by the board's memory."""
+    max_output_tokens: int = 8192
+    """Sent where a request names no num_predict: Ollama's own bound is ten times the context."""
+    log_level: str = "info"
+    health_interval_s: float = 5.0
+    stall_prefill_s: float = 10.0
+    """What a prompt may take besides three times its expected time."""
+    stall_token_s: float = 30.0
+    shutdown_grace_s: float = 20.0
+    run_lease_ms: int = 15_000
+    coalesce_ms: int = 50
+
+
+def _host_address(text: str) -> str:
+    if "://" not in text:
+        text = "http://" + text
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r}: write http://host:port")
+    return text.rstrip("/")
+
+
+def _node_id(text: str) -> str:
+    if _NODE.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: use letters, digits and . _ - (at most 128, a letter or digit at each end)"
+        )
+    return text
+
+
+def read_settings(
+    argv: list[str] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from the command line and the environment; exits with a message when wrong."""
+    flags = Flags(
+        "orion-inference-worker",
+        "Runs the requests of one board on its Ollama and reports the board's health.",
+        environ,
+    )
+    add = flags.add
+    add("--node-id", "this board's name", socket.gethostname(), _node_id)
+    add("--redis-addr", "the store: host:port, redis:// or rediss:// address", "127.0.0.1:6379")
+    add("--redis-username", "user name at the store")
+    add("--redis-password", "password at the store; better: --redis-password-file")
+    add("--redis-password-file", "file that holds the password")
+    add("--ollama-host", "address of this board's Ollama", "http://127.0.0.1:11434", _host_address)
+    add("--http-host", "address to serve /health on", "0.0.0.0")
+    add("--http-port", "port of /health, /livez and /readyz", 8081, port)
+    add("--metrics-port", "port of /metrics (Prometheus)", 9091, port)
+    add("--slots", "requests run at once; Ollama's OLLAMA_NUM_PARALLEL", 1, bounded_int(1, 64))
+    add("--host-root", "folder below which /sys and /proc are read", "/")
+    add("--node-class", "class of this board (empty: by its memory)")
+    add("--max-output-tokens", "num_predict where a request names none (0: Ollama's)", 8192,
+        bounded_int(0, 1_000_000))  # fmt: skip
+    add("--log-level", "how much to log", "info", choices=LOG_LEVELS)
+    add("--health-interval-s", "seconds between two health reports", 5.0, positive_float)
+    add("--stall-prefill-s", "seconds a prompt may take besides three times its expected time",
+        10.0, positive_float)  # fmt: skip
+    add("--stall-token-s", "seconds between two tokens before Ollama counts as hung", 30.0,
+        positive_float)  # fmt: skip
+    add("--shutdown-grace-s", "seconds that running requests get at SIGTERM", 20.0, positive_float)
+    add("--run-lease-ms", "lease of a running request", 15_000, bounded_int(500, 600_000))
+    add("--coalesce-ms", "longest that a token waits for company", 50, bounded_int(0, 5_000))
+    return Settings(**vars(flags.parse(argv)))
