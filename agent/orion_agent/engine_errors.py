@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -90,8 +91,10 @@ def _short(error: Exception) -> str:
 def _message(text: str) -> str:
     """The text of Ollama's `{"error": ...}`, or the body itself."""
     try:
-        document = orjson.loads(text)
+        document: Any = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text[:MAX_TEXT_CHARS]
-    said = document.get("error") if isinstance(document, dict) else None
+    said: Any = None
+    if isinstance(document, dict):
+        said = cast(dict[str, Any], document).get("error")
     return (said if isinstance(said, str) else text)[:MAX_TEXT_CHARS]

@@ -107,6 +107,7 @@ class Loader:
         deadline = time.monotonic() + budget_s
         keep_alive_s = max(request.keep_alive_seconds, MIN_KEEP_ALIVE_S)
         stalled = False
+        failure: EngineError | None = None
         async with anyio.create_task_group() as both:
 
             async def watch() -> None:
@@ -123,9 +124,7 @@ class Loader:
             try:
                 await self._engine.load(request, keep_alive_s)
             except EngineError as error:
-                failure: EngineError | None = error
-            else:
-                failure = None
+                failure = error
             both.cancel_scope.cancel()
         if stalled:
             raise EngineStalled(f"Ollama did not finish loading {request.model}")

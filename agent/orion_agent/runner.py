@@ -93,6 +93,7 @@ class Attempt:
 
     async def run(self) -> Outcome:
         """Run to an end; never raises but for cancellation."""
+        outcome = Outcome("fenced")
         async with anyio.create_task_group() as both:
             both.start_soon(self._produce)
             outcome = await self._deliver()

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import cast
 
 import anyio
 import anyio.from_thread
@@ -199,6 +200,6 @@ def serve(settings: Settings, version: str) -> int:
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Generator[BaseException]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
+            yield from _leaves(cast(BaseExceptionGroup[BaseException], error))
         else:
             yield error
