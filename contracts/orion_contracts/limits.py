@@ -53,12 +53,18 @@ def check_model(model: str, limits: Limits = DEFAULT_LIMITS) -> None:
         )
 
 
-def callback_problem(callback: str) -> str:
-    """Why we must not write to this key, or the empty string."""
+def callback_problem(callback: str, request_id: str = "") -> str:
+    """Why we must not write to this key, or the empty string.
+
+    With `request_id`: the stream named after another request is refused, too.
+    """
     if _PRINTABLE.fullmatch(callback) is None:
         return "callback: use 1 to 256 printable ASCII characters without spaces"
     if callback.startswith(keys.PREFIX) and not callback.startswith(keys.RESPONSES):
         return f"callback: {keys.PREFIX} is reserved; choose another key, or {keys.RESPONSES}..."
+    owner = callback.removeprefix(keys.RESPONSES)
+    if request_id and owner not in (callback, request_id) and is_request_id(owner):
+        return "callback: this is the stream of another request; choose another key, or none"
     return ""
 
 
@@ -105,7 +111,7 @@ def check_sizes(request: InferenceRequest, limits: Limits = DEFAULT_LIMITS) -> N
             f"messages: the texts together may have {limits.text_bytes} bytes; shorten them",
             "messages",
         )
-    if request.callback and (problem := callback_problem(request.callback)):
+    if request.callback and (problem := callback_problem(request.callback, request.request_id)):
         raise InvalidRequest(problem, "callback")
 
 

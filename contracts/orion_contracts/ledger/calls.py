@@ -38,6 +38,11 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+def _sendable(text: str) -> bytes:
+    """At most 200 characters of an error's text; an engine may put lone surrogates into it."""
+    return text[:200].encode("utf-8", "replace")
+
+
 class Ledger:
     """Typed access to the function library over one client. Raises redis' errors as they are."""
 
@@ -202,7 +207,7 @@ class Ledger:
     async def release(self, request_id: str, token: str, kind: FailureKind, why: str) -> bool:
         """Give running or assigned work back to its place in the queue; False: no longer ours."""
         reply = await self._call(
-            "release", request_id, token, kind.value, why[:200], iso_now(), *self._limits
+            "release", request_id, token, kind.value, _sendable(why), iso_now(), *self._limits
         )
         return _text(reply) == "OK"
 

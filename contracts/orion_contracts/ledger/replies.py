@@ -27,6 +27,8 @@ class Obstacle(StrEnum):
     DRAINING = "DRAINING"
     FULL = "FULL"
     GONE = "GONE"
+    BARRED = "BARRED"
+    """The board's stream takes no entry: somebody spoilt it (see contracts/README.md)."""
 
 
 class Closed(StrEnum):

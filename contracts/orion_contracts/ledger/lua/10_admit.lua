@@ -133,13 +133,20 @@ local function take(_, a)
   return { 'RUN', token, '', int(deadline - t), '1', '0' }
 end
 
+-- Whether a key is not a client's to name: our own, or the answer's stream of another request.
+local function reserved(callback, id)
+  if string.sub(callback, 1, #P) ~= P or callback == answers(id) then return false end
+  local suffix = string.match(callback, '^' .. P .. 'responses:(.*)$')
+  return not suffix or string.match(suffix, '^%x+%-%x+%-%x+%-%x+%-%x+$') ~= nil
+end
+
 -- An entry that is no valid request: an error answer where it names a usable callback, a dead letter
 -- always, and the entry settled, in one step.
 local function refuse(_, a)
   local stream, group, entry, id, callback, final, why, sample = unpack(a)
   if not settle_entry(stream, group, entry) then return 'OK' end -- the same call again
   local known = id ~= '' and redis.call('EXISTS', record(id)) == 1
-  if callback ~= '' and final ~= '' and not known then
+  if callback ~= '' and final ~= '' and not known and not reserved(callback, id) then
     if callback == answers(id) then
       -- Before every id of a later attempt: the corrected request may come under the same id.
       local x = redis.pcall('XADD', callback, '0-*', 'type', 'final', 'payload', final)

@@ -146,8 +146,11 @@ local function steady(k, a)
   redis.call('HSET', CLOCK, 'offset', int(truth - (t[1] * 1000 + math.floor(t[2] / 1000))), 'last', int(truth))
   for _, id in ipairs(redis.call('ZRANGE', DUE, 0, -1)) do -- stamped between the step and this call
     local r = get(id)
-    if r.state and tonumber(r.accepted) > truth then -- all by the same amount: their order stays
-      local function back(field) return int(tonumber(r[field]) - shift) end
+    local ahead = tonumber(r.accepted or '0') - truth
+    if ahead > 0 then
+      -- All by the same amount, so that their order stays; what is ahead by less came before the step.
+      local by = ahead > shift / 2 and shift > 0 and shift or ahead
+      local function back(field) return int(tonumber(r[field]) - by) end
       r.deadline = back('deadline')
       redis.call('HSET', record(id), 'accepted', back('accepted'), 'deadline', r.deadline, 'score', back('score'))
       if r.state == 'QUEUED' then
@@ -175,6 +178,7 @@ local function sweep(_, a)
     if not r.state or TERMINAL[r.state] then -- somebody deleted the record: leave no ghost behind
       redis.call('ZREM', DUE, id)
       redis.call('ZREM', QUEUE, id)
+      for _, node in ipairs(redis.call('SMEMBERS', NODES)) do redis.call('SREM', inflight(node), id) end
     elseif t >= tonumber(r.deadline) then
       close(id, r, 'EXPIRED', verdict(id, r, 'EXPIRED', 'deadline', 'the deadline passed before an answer was complete', a[4]))
     else
