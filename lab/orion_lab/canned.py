@@ -19,8 +19,24 @@ _KNOWN: Final = (
     ("2 + 2", "2 + 2 = 4."),
     ("who are you", "I am a simulated model on a simulated board."),
 )
-_WORDS: Final = tuple(
-    ["a", "and", "arm", "at", "board", "bring", "cup", "door", "drive", "find", "from", "go", "grip", "hand", "in", "is", "kitchen", "left", "lift", "look", "map", "move", "near", "of", "on", "open", "path", "plan", "put", "red", "right", "robot", "room", "safe", "see", "slow", "small", "stop", "table", "take", "the", "then", "to", "turn", "wait", "walk", "wall", "with"]
+_WORDS: Final[tuple[str, ...]] = (
+    *("a", "and", "arm", "at", "board", "bring", "cup", "door", "drive", "find", "from", "go"),
+    *("grip", "hand", "in", "is", "kitchen", "left", "lift", "look", "map", "move", "near", "of"),
+    *("on", "open", "path", "plan", "put", "red", "right", "robot", "room", "safe", "see", "slow"),
+    *(
+        "small",
+        "stop",
+        "table",
+        "take",
+        "the",
+        "then",
+        "to",
+        "turn",
+        "wait",
+        "walk",
+        "wall",
+        "with",
+    ),
 )
 
 
@@ -61,7 +77,7 @@ def _split(text: str) -> tuple[str, ...]:
 def _words(key: str, count: int) -> tuple[str, ...]:
     digest = sha256(key.encode()).digest()
     # A linear congruential generator over the digest: no random object per request.
-    state = int.from_bytes(digest[:8])
+    state: int = int.from_bytes(digest[:8])
     words: list[str] = []
     for index in range(count):
         state = (state * 6364136223846793005 + 1442695040888963407) % 2**64

@@ -17,8 +17,8 @@ LONG = {"num_predict": 3000}
 def client(server: Server) -> Iterator[ollama.Client]:
     """The official client, as its users make it."""
     made = ollama.Client(server.url, timeout=60.0)
-    yield made
-    made.close()
+    with made:
+        yield made
 
 
 def test_the_official_client_reads_every_answer(server: Server, client: ollama.Client) -> None:

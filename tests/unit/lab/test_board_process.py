@@ -27,7 +27,7 @@ def board() -> Iterator[BoardProcess]:
 def chat(url: str, **more: Any) -> httpx.Response:
     """Ask for eight tokens."""
     body = {"model": MODEL, "messages": [{"role": "user", "content": "walk"}], **more}
-    return httpx.post(f"{url}/api/chat", json={"options": {"num_predict": 8}, **body}, timeout=5)
+    return httpx.post(f"{url}/api/chat", json={"options": {"num_predict": 8}, **body}, timeout=50)
 
 
 def streamed(response: httpx.Response) -> list[dict[str, Any]]:
