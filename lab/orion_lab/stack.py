@@ -100,8 +100,9 @@ class Stack(Troupe):
         self.store.start()
         for index in range(self._routers):
             port = free_port()
-            flags = ["--http-port", str(port), *self._flags[2]]
-            self._launch(f"router-{index}", "orion_router.main", flags)
+            name = f"router-{index}"
+            flags = ["--http-port", str(port), "--router-id", name, *self._flags[2]]
+            self._launch(name, "orion_router.main", flags)
             self.urls.append(f"http://127.0.0.1:{port}")
         for seat in self.seats:
             self._add_board(seat)
@@ -162,7 +163,7 @@ class Stack(Troupe):
             board.start()
             self.boards[seat.name] = board
             url = board.url
-            flags = ["--sensor-root", str(root / seat.name)]
+            flags = ["--host-root", str(root / seat.name)]
         port = free_port()
         self.worker_urls[seat.name] = f"http://127.0.0.1:{port}"
         own = ["--node-id", seat.name, "--ollama-host", url, "--http-port", str(port)]

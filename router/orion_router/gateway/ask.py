@@ -27,7 +27,10 @@ class Ask:
     format: Any = None
     think: bool | str | None = None
     generate: Mapping[str, Any] | None = None
-    embed: Mapping[str, Any] | None = None
+    dimensions: int | None = None
+    """Of each embedding; the rest is cut off here, as Ollama does it."""
+    load_only: bool = False
+    """Nothing is to be generated: the model is loaded or unloaded."""
 
 
 class Shape(Protocol):
@@ -90,11 +93,17 @@ def read_objects(document: Mapping[str, Any], name: str) -> tuple[dict[str, Any]
     return tuple(cast(list[dict[str, Any]], value))
 
 
-_GO_KINDS = {str: "string", int: "number", float: "number", bool: "bool", list: "array"}
+_GO_KINDS: Mapping[type, str] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "bool",
+    list: "array",
+}
 
 
 def wrong_type(field: str, value: object, wanted: str) -> InvalidRequest:
     """The error for a field of a wrong type, as Go's JSON decoder words it."""
-    kind = _GO_KINDS.get(type(value), "object")
+    kind = _GO_KINDS.get(value.__class__, "object")
     text = f"json: cannot unmarshal {kind} into Go struct field .{field} of type {wanted}"
     return InvalidRequest(text, field)

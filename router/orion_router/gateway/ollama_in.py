@@ -1,4 +1,4 @@
-"""Bodies of /api/chat, /api/generate and /api/embed into an Ask, refused in Ollama's words (pure)."""
+"""Bodies of /api/chat, /api/generate and /api/embed into an Ask, in Ollama's words (pure)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from orion_router.gateway.durations import keep_alive_s
 from orion_router.gateway.options import read_options
 
 _ROLES = frozenset({"user", "assistant", "system", "tool"})
-_PLAIN = frozenset({"role", "content"})
 _THINK_WORDS = ("low", "medium", "high", "max")
 
 
@@ -30,7 +29,9 @@ def chat(document: Mapping[str, Any]) -> Ask:
     messages = read_messages(document)
     common = _common(document)
     if not messages:
-        return Ask(model=model, messages=EMPTY_PROMPT, operation="generate", **common)
+        return Ask(
+            model=model, messages=EMPTY_PROMPT, operation="generate", load_only=True, **common
+        )
     return Ask(
         model=model,
         messages=messages,
@@ -48,16 +49,20 @@ def generate(document: Mapping[str, Any]) -> Ask:
     prompt = read_text(document, "prompt")
     common = _common(document)
     extras: dict[str, Any] = {
-        name: text for name in ("suffix", "system", "template") if (text := read_text(document, name))
+        name: text
+        for name in ("suffix", "system", "template")
+        if (text := read_text(document, name))
     }
     if read_flag(document, "raw", False):
-        if extras.keys() & {"system", "template"} or document.get("context"):
+        if "system" in extras or "template" in extras or document.get("context"):
             raise InvalidRequest("raw mode does not support template, system, or context")
         extras["raw"] = True
     if context := _context(document.get("context")):
         extras["context"] = context
     if not prompt:
-        return Ask(model=model, messages=EMPTY_PROMPT, operation="generate", **common)
+        return Ask(
+            model=model, messages=EMPTY_PROMPT, operation="generate", load_only=True, **common
+        )
     message: dict[str, Any] = {"role": "user", "content": prompt}
     if images := read_images(document.get("images")):
         message["images"] = images
@@ -77,31 +82,25 @@ def embed(document: Mapping[str, Any]) -> Ask:
     """`/api/embed`: each input becomes a message."""
     model = _named(document)
     given = document.get("input")
-    texts: list[Any] = [given] if isinstance(given, str) else given or []
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+    listed: object = [given] if isinstance(given, str) else given or []
+    texts = cast(list[object], listed) if isinstance(listed, list) else [None]
+    if not all(isinstance(text, str) for text in texts):
         raise InvalidRequest("invalid input type", "input")
-    extras: dict[str, Any] = {}
     dimensions = document.get("dimensions")
-    if dimensions is not None:
-        if isinstance(dimensions, bool) or not isinstance(dimensions, int) or dimensions > 2**31:
-            raise wrong_type("dimensions", dimensions, "int")
-        if dimensions > 0:
-            extras["dimensions"] = dimensions
-    if not read_flag(document, "truncate", True):
-        extras["truncate"] = False
-    texts = [text for text in texts if text] if isinstance(given, str) else texts
+    if dimensions is not None and (
+        isinstance(dimensions, bool) or not isinstance(dimensions, int) or dimensions >= 2**31
+    ):
+        raise wrong_type("dimensions", dimensions, "int")
+    if given == "":
+        texts = []
     return Ask(
         model=model,
         messages=tuple({"role": "user", "content": text} for text in texts) or EMPTY_PROMPT,
-        operation="embed" if texts else "generate",
-        embed=extras or None,
+        operation="embed",
+        dimensions=dimensions if dimensions and dimensions > 0 else None,
+        load_only=not texts,
         **_common(document),
     )
-
-
-def is_load_only(ask: Ask) -> bool:
-    """Whether nothing is to be generated: the model is only loaded or unloaded."""
-    return ask.messages is EMPTY_PROMPT
 
 
 def read_messages(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -111,7 +110,7 @@ def read_messages(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 def _message(given: Mapping[str, Any]) -> Mapping[str, Any]:
     role, content = given.get("role"), given.get("content")
-    if given.keys() == _PLAIN and role in _ROLES and isinstance(content, str):
+    if len(given) == 2 and isinstance(role, str) and role in _ROLES and isinstance(content, str):
         return given
     role = read_text(given, "role").lower()
     if role not in _ROLES:
@@ -150,15 +149,18 @@ def read_think(value: object) -> bool | str | None:
     if isinstance(value, str) and value in _THINK_WORDS:
         return value
     raise InvalidRequest(
-        'think must be a boolean or string ("high", "medium", "low", "max", true, or false)', "think"
+        'think must be a boolean or string ("high", "medium", "low", "max", true, or false)',
+        "think",
     )
 
 
 def _format(value: object) -> Any:
     if value is None or value == "":
         return None
-    if value == "json" or isinstance(value, dict):
+    if value == "json":
         return value
+    if isinstance(value, dict):
+        return cast(dict[str, Any], value)
     raise InvalidRequest('invalid format: expected "json" or a valid JSON Schema object', "format")
 
 

@@ -101,36 +101,3 @@ class OllamaShape:
             if (value := final.get(ours)) is not None:
                 document[name] = int(value * factor)
         return document
-
-
-class EmbedShape:
-    """One answer of /api/embed; it is never streamed."""
-
-    stream_type = whole_type = JSON
-    keep_alive = b""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-
-    def pieces(self, deltas: Sequence[Mapping[str, Any]]) -> bytes:
-        """See Shape."""
-        return b""
-
-    def end(self, final: Mapping[str, Any], called_tools: bool, facts: bytes) -> bytes:
-        """See Shape."""
-        return self.whole(final)
-
-    def broken(self, fault: Fault) -> bytes:
-        """See Shape."""
-        return ollama_error(fault)
-
-    def whole(self, final: Mapping[str, Any]) -> bytes:
-        """See Shape."""
-        document: dict[str, Any] = {
-            "model": self._model,
-            "embeddings": final.get("embeddings") or [],
-        }
-        for name, ours, factor in _METRICS[:3]:
-            if document["embeddings"] and (value := final.get(ours)) is not None:
-                document[name] = int(value * factor)
-        return orjson.dumps(document)

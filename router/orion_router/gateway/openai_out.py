@@ -3,8 +3,6 @@ single objects (pure, but for the time stamp)."""
 
 from __future__ import annotations
 
-import base64
-import struct
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -70,7 +68,7 @@ class OpenAIShape:
             last["usage"] = _usage({})
         out = [b"data: ", orjson.dumps(last), b"\n\n"]
         if self._usage:
-            usage = {**self._facts, "choices": [], "usage": _usage(final)}
+            usage: dict[str, Any] = {**self._facts, "choices": [], "usage": _usage(final)}
             out += b"data: ", orjson.dumps(usage), b"\n\n"
         out += facts, _DONE
         return b"".join(out)
@@ -112,44 +110,6 @@ class OpenAIShape:
         elif text or not thought:
             out += self._head, orjson.dumps(text or ""), self._tail
         return b"".join(out)
-
-
-class OpenAIEmbedShape:
-    """One answer of /v1/embeddings."""
-
-    stream_type = whole_type = JSON
-    keep_alive = b""
-
-    def __init__(self, model: str, *, as_base64: bool) -> None:
-        self._model, self._as_base64 = model, as_base64
-
-    def pieces(self, deltas: Sequence[Mapping[str, Any]]) -> bytes:
-        """See Shape."""
-        return b""
-
-    def end(self, final: Mapping[str, Any], called_tools: bool, facts: bytes) -> bytes:
-        """See Shape."""
-        return self.whole(final)
-
-    def broken(self, fault: Fault) -> bytes:
-        """See Shape."""
-        return openai_error(fault)
-
-    def whole(self, final: Mapping[str, Any]) -> bytes:
-        """See Shape."""
-        data = [
-            {"object": "embedding", "embedding": self._spelled(vector), "index": index}
-            for index, vector in enumerate(final.get("embeddings") or [])
-        ]
-        tokens = final.get("prompt_tokens") or 0
-        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        document = {"object": "list", "data": data, "model": self._model, "usage": usage}
-        return orjson.dumps(document) + b"\n"
-
-    def _spelled(self, vector: Sequence[float]) -> Sequence[float] | str:
-        if not self._as_base64:
-            return vector
-        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _usage(final: Mapping[str, Any]) -> dict[str, int]:

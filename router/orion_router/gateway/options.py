@@ -1,4 +1,4 @@
-"""The `options` of a request: Ollama's types and words, and the one place for load-time ones (pure)."""
+"""The `options` of a request: Ollama's types and words (pure)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_options(value: object) -> dict[str, Any] | None:
     return _load_time(checked)
 
 
-def _checked(name: str, given: Any) -> Any:
+def _checked(name: str, given: object) -> object:
     if name in _INTEGERS:
         if isinstance(given, bool) or not isinstance(given, int | float):
             raise _wrong(name, "integer")
@@ -55,8 +55,10 @@ def _checked(name: str, given: Any) -> Any:
     if name == "stop":
         if not isinstance(given, list):
             raise _wrong(name, "array")
-        if not all(isinstance(each, str) for each in cast(list[Any], given)):
+        words = cast(list[object], given)
+        if not all(isinstance(word, str) for word in words):
             raise InvalidRequest(f'option "{name}" must be of an array of strings', "options")
+        return words
     return given
 
 

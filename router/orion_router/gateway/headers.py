@@ -1,0 +1,91 @@
+"""The headers we read and the headers we send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from orion_router.events import Piece
+from orion_router.gateway.body import Scope, Send
+from orion_router.gateway.faults import Fault
+
+RequestHeaders = Mapping[bytes, bytes]
+HeaderList = list[tuple[bytes, bytes]]
+
+_READ: Final = frozenset(
+    {
+        b"x-orion-request-id",
+        b"x-orion-priority",
+        b"x-orion-deadline-ms",
+        b"x-orion-session",
+        b"idempotency-key",
+        b"authorization",
+        b"content-length",
+    }
+)
+NODE, REQUEST_ID = b"x-orion-node", b"x-orion-request-id"
+QUEUE_MS, ATTEMPTS, RESIDENCY = b"x-orion-queue-ms", b"x-orion-attempts", b"x-orion-residency"
+
+
+def read_headers(scope: Scope) -> RequestHeaders:
+    """Those of the request's headers that mean something here."""
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    return {name: value for name, value in headers if name in _READ}
+
+
+def piece_facts(piece: Piece) -> HeaderList:
+    """What the first piece of an answer tells about where it comes from."""
+    facts: HeaderList = [(ATTEMPTS, b"%d" % piece.attempt)]
+    if piece.node:
+        facts.append((NODE, _safe(piece.node)))
+    if piece.queue_ms is not None:
+        facts.append((QUEUE_MS, b"%d" % piece.queue_ms))
+    if piece.residency:
+        facts.append((RESIDENCY, _safe(piece.residency)))
+    return facts
+
+
+def final_facts(final: Mapping[str, Any]) -> HeaderList:
+    """The same of a final."""
+    facts: HeaderList = []
+    for header, name in (
+        (ATTEMPTS, "attempt"),
+        (NODE, "node"),
+        (QUEUE_MS, "queue_ms"),
+        (RESIDENCY, "residency"),
+    ):
+        if (value := final.get(name)) is not None:
+            facts.append((header, _safe(str(value))))
+    return facts
+
+
+def comment(facts: HeaderList) -> bytes:
+    """The facts as a comment in an event stream, for headers that had to leave early."""
+    return b": " + b" ".join(name + b"=" + value for name, value in facts) + b"\n\n"
+
+
+def _safe(text: str) -> bytes:
+    return text.encode("ascii", "replace").translate(None, b"\r\n\0")[:256]
+
+
+async def send_whole(
+    send: Send, status: int, content_type: bytes, body: bytes, more: HeaderList
+) -> None:
+    """One complete response."""
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_fault(
+    send: Send, fault: Fault, body: bytes, request_id: str, more: HeaderList | None = None
+) -> None:
+    """An error as one complete response. After a body that we did not read, the line is closed."""
+    headers: HeaderList = [*(more or ())]
+    if request_id:
+        headers.append((REQUEST_ID, request_id.encode()))
+    if fault.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % fault.retry_after_s))
+    if fault.code in ("too_large", "body_timeout"):
+        headers.append((b"connection", b"close"))
+    await send_whole(send, fault.status, b"application/json; charset=utf-8", body, headers)

@@ -1,0 +1,92 @@
+"""`/health` (health+json), `/livez` and `/readyz`: from memory, so they never wait (pure).
+
+`/livez` answers as long as the event loop turns and looks at nothing else: a store that is away
+must not get the router restarted. `/readyz` says whether it can do its job now.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from orion_contracts.stamp import iso_now
+from orion_router.fleet import Fleet, Node
+
+Verdict = Literal["pass", "warn", "fail"]
+HEALTH_JSON = "application/health+json"
+
+
+class Vitals(Protocol):
+    """What the router knows about itself."""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot do its job now; empty when it can."""
+        ...
+
+    @property
+    def store_version(self) -> str:
+        """The store's version, empty before the first contact."""
+        ...
+
+
+def health(fleet: Fleet, vitals: Vitals, version: str, open_requests: int) -> tuple[int, Any]:
+    """The status and document of `/health`."""
+    boards = list(fleet.nodes.values())
+    ready = [node for node in boards if node.eligible]
+    nodes_verdict = _nodes_verdict(boards, ready)
+    store: dict[str, Any] = {
+        "componentType": "datastore",
+        "status": "fail" if vitals.problem else "pass",
+        "observedValue": vitals.store_version or "unknown",
+        "time": iso_now(),
+    }
+    if vitals.problem:
+        store["output"] = vitals.problem[:300]
+    overall: Verdict = "fail" if vitals.problem else nodes_verdict
+    document = {
+        "status": overall,
+        "version": version.split(".")[0],
+        "releaseId": version,
+        "serviceId": "orion-inference-router",
+        "description": "health-aware router in front of Ollama boards",
+        "checks": {
+            "store:version": [store],
+            "nodes:ready": [
+                {
+                    "componentType": "component",
+                    "observedValue": len(ready),
+                    "observedUnit": f"of {len(boards)}",
+                    "status": nodes_verdict,
+                },
+                *map(_node_check, sorted(boards, key=lambda node: node.name)),
+            ],
+            "requests:open": [
+                {"componentType": "system", "observedValue": open_requests, "status": "pass"}
+            ],
+        },
+    }
+    return (503 if overall == "fail" else 200), document
+
+
+def _nodes_verdict(boards: list[Node], ready: list[Node]) -> Verdict:
+    """No board at all, or none ready, is a warning: requests are queued, not refused."""
+    return "pass" if boards and len(ready) == len(boards) else "warn"
+
+
+def _node_check(node: Node) -> dict[str, Any]:
+    check: dict[str, Any] = {
+        "componentId": node.name,
+        "componentType": "component",
+        "observedValue": node.state,
+        "status": "pass" if node.eligible else "warn",
+    }
+    if node.reasons:
+        check["output"] = ", ".join(node.reasons)
+    return check
+
+
+def ready(vitals: Vitals) -> tuple[int, Any]:
+    """The status and document of `/readyz`."""
+    if vitals.problem:
+        return 503, {"status": "fail", "output": vitals.problem[:300]}
+    return 200, {"status": "pass"}

@@ -1,0 +1,161 @@
+"""`/v1/requests`: submit, look at, cancel and attach to requests by their id."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orion_contracts import schema
+from orion_contracts.errors import InvalidRequest
+from orion_contracts.limits import check_sizes, is_request_id
+from orion_contracts.messages import InferenceRequest
+from orion_contracts.stamp import VERSION, iso_now
+from orion_router.events import Final
+from orion_router.gateway import identity
+from orion_router.gateway.body import ClientGone, read_body, read_object
+from orion_router.gateway.door import Door
+from orion_router.gateway.faults import GatewayError
+from orion_router.gateway.headers import read_headers
+from orion_router.gateway.ports import Following, View
+
+MOST_WAIT_S = 600.0
+MOST_LISTED = 1000
+
+
+def json_response(
+    document: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON response."""
+    return Response(orjson.dumps(document), status, headers, "application/json; charset=utf-8")
+
+
+class RequestsApi:
+    """The handlers; errors are raised and become answers in the app."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def submit(self, request: Request) -> Response:
+        """POST: accept any producer's request; `?wait=SECONDS` waits for its final."""
+        wait_s = read_seconds(request.query_params.get("wait", "0"))
+        with self._door.enter():
+            try:
+                raw = await read_body(request.receive, self._door.limits.body_bytes)
+            except ClientGone:
+                return Response(status_code=499)
+            document = read_object(raw, self._door.limits)
+            asked, mark = self._read(request, document)
+            follower = await self._door.desk.submit(asked, mark=mark, follow=wait_s > 0)
+            try:
+                final = await _wait(follower, wait_s) if wait_s > 0 else None
+            finally:
+                follower.close()
+        headers = {"location": f"/v1/requests/{asked.request_id}",
+                   "x-orion-request-id": asked.request_id}  # fmt: skip
+        if final is not None:
+            return json_response(
+                {"request_id": asked.request_id, "state": _state(final), "final": final},
+                headers=headers,
+            )
+        return json_response(
+            {"request_id": asked.request_id, "state": "ACCEPTED"}, 202, headers=headers
+        )
+
+    def _read(self, request: Request, given: dict[str, Any]) -> tuple[InferenceRequest, str]:
+        """What every message must carry is filled in where it was left out."""
+        headers = read_headers(request.scope)
+        who = identity.identify(headers, request.url.path)
+        mark = identity.mark(request.url.path, given)
+        document = {"version": VERSION, "timestamp": iso_now(), "source": who.source, **given}
+        if who.durable or "request_id" not in given:
+            document["request_id"] = who.request_id
+        schema.check("inference.request", document)
+        asked = InferenceRequest.from_wire(document)
+        check_sizes(asked, self._door.limits)
+        return asked, mark
+
+    async def get(self, request: Request) -> Response:
+        """GET one."""
+        view = await self._door.desk.view(read_id(request))
+        if view is None:
+            raise unknown(request)
+        return json_response(describe(view))
+
+    async def listing(self, request: Request) -> Response:
+        """GET all that are queued or running, `?limit=`."""
+        text = request.query_params.get("limit", "100")
+        if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= MOST_LISTED:
+            raise InvalidRequest(f"limit: a whole number from 1 to {MOST_LISTED}", "limit")
+        views = await self._door.desk.requests(int(text))
+        return json_response({"requests": [describe(view) for view in views]})
+
+    async def cancel(self, request: Request) -> Response:
+        """DELETE, or POST to …/cancel: 200 when it has ended, 202 while its board must hear."""
+        state = await self._door.desk.cancel(read_id(request))
+        if state == "UNKNOWN":
+            raise unknown(request)
+        body = {"request_id": read_id(request), "state": state}
+        return json_response(body, 202 if state == "PENDING" else 200)
+
+
+async def _wait(follower: Following, wait_s: float) -> Mapping[str, Any] | None:
+    until_s = time.monotonic() + wait_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        for event in await follower.next(left_s):
+            if isinstance(event, Final):
+                return event.payload
+    return None
+
+
+def describe(view: View) -> dict[str, Any]:
+    """A record as JSON; what is not known is left out."""
+    history: Any = view.history
+    if isinstance(history, str):
+        with suppress(orjson.JSONDecodeError):
+            history = orjson.loads(history) if history else []
+    document: dict[str, Any] = {
+        "request_id": view.request_id,
+        "state": view.state,
+        "model": view.model,
+        "attempt": view.attempt,
+        "node": view.node or None,
+        "accepted_ms": view.accepted_ms,
+        "queue_position": view.queue_position,
+        "history": history,
+        "final": view.final,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def read_id(request: Request) -> str:
+    """The id in the path. Raises InvalidRequest."""
+    text = str(request.path_params["request_id"]).lower()
+    if not is_request_id(text):
+        raise InvalidRequest("the request id in the path must be a UUID", "request_id")
+    return text
+
+
+def unknown(request: Request) -> GatewayError:
+    """No such request, or its record is older than an hour."""
+    return GatewayError(404, f"no request {read_id(request)} is known", "request_not_found")
+
+
+def read_seconds(text: str) -> float:
+    """The value of `wait`. Raises InvalidRequest."""
+    try:
+        value = float(text) if len(text) < 16 else -1.0
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= MOST_WAIT_S:
+        raise InvalidRequest(f"wait: seconds from 0 to {MOST_WAIT_S:.0f}", "wait")
+    return value
+
+
+def _state(final: Mapping[str, Any]) -> str:
+    return str(final.get("status", "completed")).upper()
