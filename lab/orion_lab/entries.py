@@ -1,4 +1,4 @@
-"""What a run leaves behind: what was asked, what clients heard, what observers read. Values only."""
+"""What a run leaves behind: what was asked, what clients heard, what observers read."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class Stack(Troupe):
         self.wait_ready()
 
     def wait_ready(self, within_s: float = _READY_WITHIN_S) -> None:
-        """Wait until every router is ready and sees every board.
+        """Wait until every router is ready and sees every board with a running engine.
 
         Raises:
             TimeoutError: see `start`.
@@ -182,7 +182,12 @@ class Stack(Troupe):
             nodes = self.nodes(url) if ready else {}
         except (httpx.HTTPError, ValueError):
             return False
-        return wanted <= {name for name, node in nodes.items() if node["state"] == "fresh"}
+        told = {
+            name
+            for name, node in nodes.items()
+            if node["state"] == "fresh" and node.get("engine", {}).get("reachable")
+        }
+        return wanted <= told
 
     def _named(self, name: str) -> Named:
         if name == "store":

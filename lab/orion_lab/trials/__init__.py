@@ -1,0 +1,1 @@
+"""Faults shown on real processes: chaos under load, single faults, the peers' behaviour checks."""

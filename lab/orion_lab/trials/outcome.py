@@ -1,0 +1,78 @@
+"""What one chaos run showed, and the table that says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from orion_lab.history import BROKEN, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict over the histories, beside what the run really did. `left`: what a drained
+    ledger still holds; `told`: what its records remember; `wanted`: the harm that was planned."""
+
+    verdict: Verdict
+    left: Mapping[str, int]
+    harm: Counter[str]
+    clients: Counter[str]
+    told: Counter[str]
+    wanted: Counter[str]
+    seconds: float
+    seed: int
+    store: str
+    mutant: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the run failed: the histories, what was left behind, or too little harm."""
+        found = list(self.verdict.reasons)
+        left = ", ".join(f"{count} {name}" for name, count in self.left.items() if count)
+        if left:
+            found.append(f"left behind: {left}")
+        found += [
+            f"only {self.harm[name]} of {count} {name}"
+            for name, count in self.wanted.items()
+            if self.harm[name] < count
+        ]
+        if not self.told["requests run again"]:
+            found.append("no request ran twice: the harm met nobody")
+        return tuple(found)
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """The table."""
+    verdict = outcome.verdict
+    title = f"broken ledger: {outcome.mutant}" if outcome.mutant else "sound ledger"
+    rows: list[tuple[str, object]] = [
+        ("store", outcome.store),
+        ("seed, seconds", f"{outcome.seed}, {outcome.seconds:.0f}"),
+        ("attempted / acknowledged", f"{verdict.attempted} / {verdict.acknowledged}"),
+        *((name, len(getattr(verdict, name))) for name in BROKEN),
+        ("recovered", len(verdict.recovered)),
+        ("completed", f"{verdict.completed} ({verdict.completed_share:.2%})"),
+        ("finals by status", _counts(verdict.statuses)),
+        ("chunks checked", verdict.chunks),
+        ("harm done", _counts(outcome.harm)),
+        ("requests run again", outcome.told["requests run again"]),
+        (
+            "crashes / losses / most attempts",
+            f"{outcome.told['crashes']} / {outcome.told['losses']} / "
+            f"{outcome.told['most attempts']}",
+        ),
+        ("left in the ledger", _counts({k: v for k, v in outcome.left.items() if v}) or "nothing"),
+        ("clients", _counts(outcome.clients)),
+    ]
+    print(f"\n== {title}")
+    for name, value in rows:
+        print(f"  {name:<34} {value}")
+    for reason in outcome.reasons:
+        print(f"  FAILED: {reason}")
+    print(f"  => {'FAILED' if outcome.reasons else 'passed'}\n", flush=True)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name.strip()} {count}" for name, count in sorted(counts.items()))
