@@ -8,7 +8,7 @@ from anyio import to_thread
 
 from orion_agent.answer import refusal
 from orion_agent.entries import SAMPLE_BYTES
-from orion_contracts import keys
+from orion_contracts import keys, limits
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry, Ledger, Started
 from orion_contracts.messages import InferenceRequest
@@ -20,11 +20,9 @@ INLINE_BYTES = 32 * 1024
 
 async def read(raw: bytes) -> InferenceRequest:
     """The request in these bytes, or InvalidRequest."""
-    from orion_contracts.limits import read_request  # 30 MiB that most workers never need
-
     if len(raw) > INLINE_BYTES:
-        return await to_thread.run_sync(read_request, raw)
-    return read_request(raw)
+        return await to_thread.run_sync(limits.read_request, raw)
+    return limits.read_request(raw)
 
 
 async def refuse(
@@ -56,8 +54,6 @@ async def pass_on(
 
 def _traces(raw: bytes) -> tuple[str, str, str]:
     """Id, callback and model of an invalid request, where they are usable; else empty."""
-    from orion_contracts import limits
-
     try:
         document: Any = limits.parse_json(raw)
     except InvalidRequest:

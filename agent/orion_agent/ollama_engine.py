@@ -11,6 +11,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any, cast
 
+import anyio
 import httpx
 import orjson
 from ollama import AsyncClient
@@ -27,6 +28,7 @@ CONNECT_S, WRITE_S = 5.0, 60.0
 POLL_S = 3.0
 """`/api/ps` can block behind a starting runner: it must not hold up the health report."""
 PROBE_S = 60.0
+DRAIN_S = 1.0
 NS = 1e9
 
 
@@ -41,7 +43,13 @@ class OllamaEngine:
     ) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
         # trust_env: a proxy from the environment has no business between us and localhost.
-        common: dict[str, Any] = {"trust_env": False, "limits": limits, "transport": transport}
+        # verify: without https there is no need to load the certificates of the whole world.
+        common: dict[str, Any] = {
+            "trust_env": False,
+            "limits": limits,
+            "transport": transport,
+            "verify": host.startswith("https:"),
+        }
         patient = httpx.Timeout(CONNECT_S, read=None, write=WRITE_S, pool=None)
         self._client = AsyncClient(host, timeout=patient, follow_redirects=False, **common)
         self._plain = httpx.AsyncClient(base_url=host, timeout=patient, **common)
@@ -49,7 +57,7 @@ class OllamaEngine:
 
     async def run(self, request: InferenceRequest) -> AsyncIterator[Delta | Done]:
         """The answer's tokens, then one Done; raises an EngineError for everything else."""
-        began = False
+        began, done = False, None
         if request.operation == "embed":
             yield {"content": await self._embed(request)}
             yield Done("stop")
@@ -65,13 +73,17 @@ class OllamaEngine:
                     if (delta := _delta(part)) is not None:
                         yield delta
                     if part.get("done"):
-                        yield _done(part)
-                        return
-        except GeneratorExit:
-            raise
+                        done = _done(part)
+                        break
+                # To the very end: a connection that is left in mid-answer cannot be used again.
+                with anyio.move_on_after(DRAIN_S):
+                    async for _ in parts:
+                        pass
         except Exception as error:
             raise translate(error, began=began) from error
-        raise EngineCrashed("Ollama's stream ended without `done`")
+        if done is None:
+            raise EngineCrashed("Ollama's stream ended without `done`")
+        yield done
 
     async def _stream(self, request: InferenceRequest) -> Any:
         chat = request.operation == "chat"

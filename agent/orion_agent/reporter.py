@@ -25,7 +25,7 @@ from orion_agent.rates import Rates
 from orion_agent.sensors import Sample, read_sample
 from orion_agent.slots import Slots
 from orion_agent.view import EngineView
-from orion_contracts import keys
+from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import EngineError, OrionError
 from orion_contracts.health import TTL_S, NodeHealth
@@ -181,8 +181,6 @@ class Reporter:
             self.config = DEFAULT_CONFIG
             return
         try:
-            from orion_contracts import schema
-
             document = orjson.loads(raw)
             schema.check("config", document)
             self.config = ClusterConfig.from_wire(document)

@@ -17,6 +17,7 @@ import anyio.lowlevel
 import uvicorn
 from anyio.abc import TaskGroup
 
+from orion_agent import lean  # first: see there
 from orion_agent.beat import Beat
 from orion_agent.endpoints import app
 from orion_agent.health import Identity
@@ -30,6 +31,7 @@ from orion_agent.settings import Settings
 from orion_agent.slots import Slots
 from orion_agent.view import EngineView
 from orion_agent.worker import Worker
+from orion_contracts import schema
 from orion_contracts.errors import OrionError
 from orion_contracts.ledger import LeaseTimes, Ledger
 from orion_contracts.store import connect, connect_sync, read_password
@@ -58,6 +60,8 @@ class Service:
     async def run(self) -> int:
         """Run until stopped; the exit code."""
         parts = self._build()
+        schema.validator("inference.request")  # now, not while tokens are waiting
+        lean.trim()
         worker = Worker(parts)
         with contextlib.ExitStack() as cleanup:
             try:

@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import orjson
 
-# Without this, jsonschema builds a grammar for international addresses, a format that we do not
-# use: 15 MiB and more than a second in every process. `uuid` and `date-time` do not need it.
-sys.modules.setdefault("rfc3987_syntax", cast(Any, None))
+# Without this, jsonschema loads what it needs for formats that no schema of ours uses (a grammar of
+# international addresses, calendars, colours): 17 MiB and more than a second in every process.
+for _unused in ("rfc3987_syntax", "isoduration", "uri_template", "webcolors"):
+    sys.modules.setdefault(_unused, cast(Any, None))
 
 from jsonschema import Draft202012Validator  # noqa: E402
 from jsonschema.exceptions import (  # noqa: E402
@@ -32,11 +33,18 @@ NAMES = (
 )
 
 
-@cache
-def load(name: str) -> dict[str, Any]:
-    """The schema document called `name` (see NAMES)."""
+def _read(name: str) -> dict[str, Any]:
     text = (files("orion_contracts") / "schemas" / f"{name}.schema.json").read_bytes()
     return cast(dict[str, Any], orjson.loads(text))
+
+
+_DOCUMENTS = {name: _read(name) for name in NAMES}
+"""Read at import: no file is opened inside an event loop."""
+
+
+def load(name: str) -> dict[str, Any]:
+    """The schema document called `name` (see NAMES)."""
+    return _DOCUMENTS[name]
 
 
 @cache
