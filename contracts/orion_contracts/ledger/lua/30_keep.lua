@@ -206,26 +206,30 @@ end
 
 local function version() return VERSION end
 
-local function register(name, callback, flags)
-  redis.register_function { function_name = 'orion_' .. name, callback = callback, flags = flags }
+-- least: how many arguments a call needs. Fewer are refused before anything is written.
+local function register(name, callback, least, flags)
+  redis.register_function { function_name = 'orion_' .. name, flags = flags, callback = function(k, a)
+    if #a < least then error('orion: ' .. name .. ' takes ' .. least .. ' arguments') end
+    return callback(k, a)
+  end }
 end
-register('version', version, { 'no-writes' })
-register('admit', admit, {}) -- without allow-oom: a full store refuses newcomers and finishes the rest
-register('take', take, {})
-register('dispatch', dispatch, { 'allow-oom' })
-register('refuse', refuse, { 'allow-oom' })
-register('start', start, { 'allow-oom' })
-register('emit', emit, { 'allow-oom' })
-register('finish', finish, { 'allow-oom' })
-register('release', release, { 'allow-oom' })
-register('enlist', enlist, { 'allow-oom' })
-register('beat', beat, { 'allow-oom' })
-register('leave', leave, { 'allow-oom' })
-register('cancel', cancel, { 'allow-oom' })
-register('attach', attach, { 'allow-oom' })
-register('reject', reject, { 'allow-oom' })
-register('planner', planner, { 'allow-oom' })
-register('resign', resign, { 'allow-oom' })
-register('grace', grace, { 'allow-oom' })
-register('steady', steady, { 'allow-oom' })
-register('sweep', sweep, { 'allow-oom' })
+register('version', version, 0, { 'no-writes' })
+register('admit', admit, 22, {}) -- without allow-oom: a full store refuses newcomers and finishes the rest
+register('take', take, 21, {})
+register('dispatch', dispatch, 6, { 'allow-oom' })
+register('refuse', refuse, 8, { 'allow-oom' })
+register('start', start, 6, { 'allow-oom' })
+register('emit', emit, 5, { 'allow-oom' })
+register('finish', finish, 7, { 'allow-oom' })
+register('release', release, 8, { 'allow-oom' })
+register('enlist', enlist, 6, { 'allow-oom' })
+register('beat', beat, 3, { 'allow-oom' })
+register('leave', leave, 6, { 'allow-oom' })
+register('cancel', cancel, 2, { 'allow-oom' })
+register('attach', attach, 2, { 'allow-oom' })
+register('reject', reject, 4, { 'allow-oom' })
+register('planner', planner, 2, { 'allow-oom' })
+register('resign', resign, 1, { 'allow-oom' })
+register('grace', grace, 2, { 'allow-oom' })
+register('steady', steady, 3, { 'allow-oom' })
+register('sweep', sweep, 7, { 'allow-oom' })
