@@ -1,0 +1,68 @@
+"""`orion doctor`: examine, judge, say the remedy."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.text import Text
+
+from orion_cli import checks, examine
+from orion_cli.checks import Finding, Level
+from orion_cli.problem import FAILED
+from orion_cli.state import StoreAddress, runs
+from orion_cli.terminal import console, printable
+
+MARKS: Mapping[Level, tuple[str, str]] = {
+    "ok": ("ok  ", "green"),
+    "warn": ("warn", "yellow"),
+    "fail": ("FAIL", "bold red"),
+}
+LOCAL_OLLAMA = "http://127.0.0.1:11434"
+
+
+def run(where: StoreAddress, url: str, ollama_hosts: Sequence[str], as_json: bool) -> int:
+    """Print the findings; 1 if one of them is a failure."""
+    findings = [*gather(where, url, ollama_hosts)]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        _print(findings)
+    return FAILED if any(finding.level == "fail" for finding in findings) else 0
+
+
+def gather(where: StoreAddress, url: str, ollama_hosts: Sequence[str]) -> list[Finding]:
+    """All findings, the store's first: most else depends on it."""
+    findings = [*checks.check_store(examine.store(where)), checks.check_router(examine.router(url))]
+    running = next((run for run in runs() if run.url == url), None)
+    hosts = ollama_hosts or (running.ollama_hosts if running else (LOCAL_OLLAMA,))
+    for host in hosts:
+        machine = platform.machine() if "127.0.0.1" in host else ""
+        findings += checks.check_ollama(examine.ollama(_http(host), machine))
+    place = running.data if running else str(Path.cwd())
+    return [*findings, checks.check_disk(place, shutil.disk_usage(place).free)]
+
+
+def _http(host: str) -> str:
+    return (host if "://" in host else f"http://{host}").rstrip("/")
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    out = console()
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        mark, style = MARKS[finding.level]
+        line = Text(mark, style=style).append(
+            f"  {finding.subject:<{width}}  {printable(finding.text)}", style="default not bold"
+        )
+        out.print(line, soft_wrap=True)
+        if finding.remedy and finding.level != "ok":
+            out.print(Text(f"{'':{width + 8}}→ {finding.remedy}", style="dim"), soft_wrap=True)
+    counts = Counter(finding.level for finding in findings)
+    out.print()
+    out.print(f"{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failures")

@@ -1,0 +1,81 @@
+"""Talking to the gateway: one client, and errors that say what to do."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from orion_cli.problem import FAILED, UNREACHABLE, Problem
+
+CONNECT_S = 5.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+START_IT = "start it with `orion up`, or name another one with --url or ORION_URL"
+
+
+def trusts_proxies(url: str) -> bool:
+    """Proxies of the environment are for elsewhere, never for this computer."""
+    return urlsplit(url).hostname not in LOOPBACK
+
+
+def client(url: str, read_s: float | None = 10.0) -> httpx.Client:
+    """A client; `read_s` None waits as long as the queue takes."""
+    times = httpx.Timeout(CONNECT_S, read=read_s)
+    return httpx.Client(base_url=url, timeout=times, trust_env=trusts_proxies(url))
+
+
+def unreachable(url: str, error: Exception) -> Problem:
+    """Nobody answers there."""
+    said = str(error) or type(error).__name__
+    return Problem(f"no gateway answers at {url}: {said}", START_IT, UNREACHABLE)
+
+
+def fetch(http: httpx.Client, path: str) -> dict[str, Any]:
+    """A JSON object; Problem with what the gateway said otherwise."""
+    try:
+        answer = http.get(path)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise unreachable(str(http.base_url), error) from error
+    if not answer.is_success:
+        raise refused(answer)
+    try:
+        return cast(dict[str, Any], answer.json())
+    except ValueError as error:
+        raise Problem(
+            f"{http.base_url}{path} answers, but not like our gateway", START_IT, UNREACHABLE
+        ) from error
+
+
+def refused(answer: httpx.Response) -> Problem:
+    """The gateway's own words, and a remedy where its status suggests one."""
+    text = error_text(answer)
+    request_id = answer.headers.get("x-orion-request-id", "")
+    remedy = REMEDIES.get(answer.status_code, "")
+    if answer.status_code in (429, 503) and (wait := answer.headers.get("retry-after")):
+        remedy = f"try again in {wait} s; `orion status` shows the boards and the queue"
+    mention = f" (request {request_id})" if request_id else ""
+    return Problem(f"{text}{mention}", remedy, FAILED)
+
+
+def error_text(answer: httpx.Response) -> str:
+    """What went wrong, from any of the error shapes that gateways send."""
+    try:
+        document: Any = answer.json()
+    except ValueError:
+        document = None
+    said: Any = cast(dict[str, Any], document).get("error") if isinstance(document, dict) else None
+    if isinstance(said, dict):
+        said = cast(dict[str, Any], said).get("message")
+    return str(said) if said else f"the gateway answered {answer.status_code}"
+
+
+REMEDIES = {
+    401: "an API key is needed: set ORION_API_KEY",
+    403: "this gateway does not allow that",
+    404: "`orion status` shows which models the boards have; pull it on a board: ollama pull MODEL",
+    413: "make the request smaller",
+    429: "try again later; `orion status` shows the queue",
+    502: "the board's Ollama failed; `orion doctor` says more",
+    503: "no board takes work now; `orion status` says why",
+}

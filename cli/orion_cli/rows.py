@@ -1,0 +1,106 @@
+"""The table of boards as values (pure): what `orion up`, `orion status` and pictures show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Mood = Literal["good", "warn", "bad", "off"]
+REASONS: Mapping[str, str] = {
+    "silent": "no sign of life",
+    "draining": "draining: `orion drain --undo` ends it",
+    "hot": "too hot: above 75 °C, back at 70 °C",
+    "ram": "memory full: above 90 %, back at 85 %",
+    "unreachable": "its Ollama does not answer",
+    "wedged": "its Ollama hangs",
+    "blind": "its temperature is no longer readable",
+}
+COLUMNS = ("board", "class", "state", "temp", "RAM", "resident models", "running", "remark")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One board, ready to print; `mood` is the colour of its state."""
+
+    name: str
+    class_name: str
+    state: str
+    temperature: str
+    ram: str
+    resident: str
+    running: str
+    remark: str
+    mood: Mood
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """In the order of COLUMNS."""
+        return (
+            self.name, self.class_name, self.state, self.temperature, self.ram, self.resident,
+            self.running, self.remark,
+        )  # fmt: skip
+
+
+def of_node(node: Mapping[str, Any]) -> Row:
+    """A board as the gateway's /v1/nodes tells of it."""
+    reasons: Sequence[str] = node.get("reasons") or ()
+    resident: Sequence[str] = node.get("resident") or ()
+    held: Sequence[str] = node.get("inflight") or ()
+    return Row(
+        name=str(node.get("name", "?")),
+        class_name=str(node.get("class") or "-"),
+        state=_state(node, reasons, held),
+        temperature=_number(node.get("temperature_c"), "°C"),
+        ram=_number(node.get("ram_used_percent"), "%"),
+        resident=", ".join(map(str, resident)) or "-",
+        running=f"{len(held)}/{node.get('slots', '?')}",
+        remark="; ".join(REASONS.get(r, r) for r in reasons) or _note(node),
+        mood=_mood(node, reasons),
+    )
+
+
+def of_excluded(name: str, class_name: str, why: str) -> Row:
+    """A board that gets no agent: only `orion up` knows of it."""
+    return Row(name, class_name, "excluded", "-", "-", "-", "-", why, "off")
+
+
+def sort_key(row: Row) -> tuple[bool, str]:
+    """Boards that may work first."""
+    return (row.mood == "off", row.name)
+
+
+def summary(requests: Sequence[Mapping[str, Any]], boards: Sequence[Row], most: int) -> str:
+    """One line: what waits, what runs, who may take more. `most`: how many were asked for."""
+    waiting = sum(each.get("state") == "QUEUED" for each in requests)
+    running = sum(each.get("state") in ("ASSIGNED", "RUNNING") for each in requests)
+    shown = [row for row in boards if row.mood != "off"]
+    able = sum(row.mood == "good" for row in shown)
+    more = "+" if len(requests) >= most else ""
+    return f"{running} running · {waiting}{more} waiting · {able} of {len(shown)} boards take work"
+
+
+def _state(node: Mapping[str, Any], reasons: Sequence[str], held: Sequence[str]) -> str:
+    if node.get("state") != "fresh":
+        return str(node.get("state", "?"))
+    if reasons:
+        return "draining" if list(reasons) == ["draining"] else "gated"
+    if node.get("loading"):
+        return "loading"
+    return "busy" if held else "ready"
+
+
+def _mood(node: Mapping[str, Any], reasons: Sequence[str]) -> Mood:
+    if node.get("state") == "lost":
+        return "bad"
+    return "warn" if reasons or node.get("state") != "fresh" else "good"
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "unknown" if value is None else f"{value:.0f} {unit}"
+
+
+def _note(node: Mapping[str, Any]) -> str:
+    if node.get("loading"):
+        return "loading " + ", ".join(node["loading"])
+    return "slowed down by heat" if node.get("throttled") else ""
