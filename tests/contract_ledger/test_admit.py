@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -285,7 +285,7 @@ async def test_refusal_writes_no_reserved_key(bench: Bench, callback: str) -> No
     assert not await bench.store.exists(callback) or callback == keys.EVENTS
     assert len(await bench.dead()) == 1
     if callback == keys.EVENTS:
-        assert all(b"payload" not in f for _, f in cast(Any, await bench.store.xrange(callback)))
+        assert all(b"payload" not in f for _, f in await bench.store.xrange(callback))
 
 
 async def test_obstacles_are_the_wrappers_words() -> None:

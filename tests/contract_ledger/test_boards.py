@@ -14,7 +14,7 @@ async def test_enlist_makes_the_board_known(bench: Bench) -> None:
 
     assert await bench.store.get(keys.alive("pi-a")) == b"i1"
     assert 0 < await bench.store.pttl(keys.alive("pi-a")) <= 4000
-    assert await bench.store.smismember(keys.NODES, "pi-a") == [1]  # type: ignore[misc]
+    assert await bench.store.smismember(keys.NODES, "pi-a") == [1]
     found = await bench.read(keys.node_requests("pi-a"), keys.WORKERS_GROUP)
     assert [e for e, _ in found] == [early.decode()]  # what came before the first worker is seen
     assert await bench.ledger.enlist("pi-a", "i1") == 0  # the group exists: no matter
@@ -119,10 +119,10 @@ async def test_beat_after_silence_brings_the_board_back(bench: Bench) -> None:
     """Planners hear of it."""
     await bench.ledger.enlist("pi-a", "i1")
     await bench.silence("pi-a")
-    await bench.store.srem(keys.NODES, "pi-a")  # type: ignore[misc]
+    await bench.store.srem(keys.NODES, "pi-a")
     assert await bench.call("beat", "pi-a", "i1", 9000) == b"OK"
 
-    assert await bench.store.smembers(keys.NODES) == {b"pi-a"}  # type: ignore[misc]
+    assert await bench.store.smembers(keys.NODES) == {b"pi-a"}
     events = await bench.store.xrange(keys.EVENTS)
     assert events[-1][1][b"status"] == b"back"
 
@@ -142,7 +142,7 @@ async def test_leave_gives_everything_back_unharmed(bench: Bench) -> None:
     """SIGTERM: running and assigned work queued in place, no counter, node gone everywhere."""
     ran = await bench.running()
     waited = await bench.assigned(await bench.submit())
-    await bench.store.hset(keys.node_health("pi-a"), "node", "x")  # type: ignore[misc]
+    await bench.store.hset(keys.node_health("pi-a"), "node", "x")
     assert await bench.ledger.leave("pi-a", "pi-a#1") == 2
 
     for request_id in (ran.request_id, waited.request_id):

@@ -74,7 +74,7 @@ async def test_entries_stamped_in_between_are_corrected_and_keep_their_order(
 ) -> None:
     """Admitted after the step and before its discovery: deadline and place as if it never was."""
     me = await bench.board("pi-a")
-    early = []
+    early: list[str] = []
     for _ in range(3):
         early.append(await bench.submit(a_request(deadline_ms=60_000)))
         await bench.pass_time(300)
@@ -84,7 +84,7 @@ async def test_entries_stamped_in_between_are_corrected_and_keep_their_order(
         early.append(await bench.submit(a_request(deadline_ms=60_000)))
     truth = await bench.now() + 1000
     await bench.pass_time(step)
-    between = []
+    between: list[str] = []
     for _ in range(4):
         between.append(await bench.submit(a_request(deadline_ms=60_000)))
         await bench.pass_time(20)

@@ -126,8 +126,8 @@ async def test_seq_is_a_whole_number_from_one(bench: Bench, seq: str) -> None:
     before = await snapshot(bench)
     with pytest.raises(ResponseError):
         await bench.call("emit", held.request_id, held.token, 1000, seq, b"x")
+    args = (held.request_id, held.token, "COMPLETED", b"{}", seq, b"x", "")
     with pytest.raises(ResponseError):
-        args = (held.request_id, held.token, "COMPLETED", b"{}", seq, b"x", "")
         await bench.call("finish", *args)
 
     assert await snapshot(bench) == before
@@ -166,7 +166,7 @@ async def test_spoilt_doorbell_or_copy_breaks_no_transition(
 
 async def consistent(bench: Bench) -> None:
     """Records and indices tell the same story (I4, I5, I6)."""
-    states = {}
+    states: dict[str, str] = {}
     async for key in bench.store.scan_iter(match=keys.record("*")):
         request_id = key.decode().removeprefix(keys.record(""))
         states[request_id] = (await bench.record(request_id))["state"]
@@ -213,7 +213,7 @@ async def test_foreign_member_of_inflight_moves_nothing(bench: Bench) -> None:
     """An id in the wrong board's set is not taken from the board that runs it."""
     await bench.board("pi-b")
     held = await bench.running()
-    await bench.store.sadd(keys.inflight("pi-b"), held.request_id, "ghost")  # type: ignore[misc]
+    await bench.store.sadd(keys.inflight("pi-b"), held.request_id, "ghost")
     await bench.silence("pi-b")
     await bench.sweep()
     await bench.ledger.enlist("pi-b", "pi-b#2")

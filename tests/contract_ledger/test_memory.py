@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,7 +15,7 @@ from servers.stores import Store
 
 
 @asynccontextmanager
-async def full(bench: Bench, store: Store) -> AsyncIterator[None]:
+async def full(bench: Bench, store: Store) -> AsyncGenerator[None]:
     """The store refuses every command that may need memory."""
     if store.kind == "fakeredis":
         pytest.skip("fakeredis has no memory limit")
@@ -31,9 +31,9 @@ async def test_newcomers_are_refused_and_their_entries_kept(bench: Bench, store:
     me = await bench.board("pi-a")
     request, entry = a_request(), await bench.entry()
     async with full(bench, store):
-        with pytest.raises(RedisError, match="maxmemory|OOM"):
+        with pytest.raises(RedisError, match=r"maxmemory|OOM"):
             await bench.admit(request, source=entry)
-        with pytest.raises(RedisError, match="maxmemory|OOM"):
+        with pytest.raises(RedisError, match=r"maxmemory|OOM"):
             await bench.ledger.take(request, b"body", b"{}", entry, "pi-a", me)
     assert await bench.record(request.request_id) == {}
     assert await bench.pending(keys.REQUESTS, keys.ROUTER_GROUP) == 1
