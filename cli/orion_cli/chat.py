@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,6 +15,9 @@ from orion_cli.answering import Answer
 from orion_cli.problem import INTERRUPTED, USAGE, Problem
 from orion_cli.terminal import console
 
+Options = Mapping[str, float | None]
+"""Ollama's names of options; None: not given."""
+
 
 @dataclass
 class Conversation:
@@ -21,16 +25,14 @@ class Conversation:
 
     http: httpx.Client
     model: str
-    options: dict[str, float] = field(default_factory=dict[str, float])
+    options: Options
     messages: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
 
-def run(prompt: str, model: str, url: str, system: str, temperature: float | None) -> int:
+def run(prompt: str, model: str, url: str, system: str, options: Options) -> int:
     """One prompt, or as many as a person types; the exit code."""
     with gateway.client(url, read_s=None) as http:
-        talk = Conversation(http, model or default_model(http))
-        if temperature is not None:
-            talk.options["temperature"] = temperature
+        talk = Conversation(http, model or default_model(http), options)
         if system:
             talk.messages.append({"role": "system", "content": system})
         if prompt == "-" or (not prompt and not sys.stdin.isatty()):
@@ -83,8 +85,8 @@ def ask(talk: Conversation, prompt: str) -> None:
     """Print the answer as it comes, and remember it. Problem where it fails."""
     talk.messages.append({"role": "user", "content": prompt})
     body: dict[str, Any] = {"model": talk.model, "messages": talk.messages, "stream": True}
-    if talk.options:
-        body["options"] = talk.options
+    if given := {name: value for name, value in talk.options.items() if value is not None}:
+        body["options"] = given
     text, note = Answer(talk.http, body, str(uuid.uuid4())).print()
     talk.messages.append({"role": "assistant", "content": text})
     console(stderr=True).print(note, style="dim", soft_wrap=True)

@@ -5,69 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from orion_cli.child import TAIL_BYTES, ChildFailed, describe, tail
 from orion_lab.stores import StoreError, StoreProcess
 
 READY_WITHIN_S = 20.0
 LAST_GRACE_S = 2.0
-TAIL_LINES = 8
-TAIL_BYTES = 65536
 KEEP_LOG_BYTES = 5_000_000
-
-
-class ChildFailed(Exception):
-    """A process did not come up; the text quotes the end of its log."""
-
-
-class Child(Protocol):
-    """What the supervisor needs of a process."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
-        ...
-
-    @property
-    def log(self) -> Path:
-        """The file it writes to."""
-        ...
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id while it runs."""
-        ...
-
-    async def start(self) -> None:
-        """Return when it is ready; ChildFailed when it does not get there."""
-        ...
-
-    async def wait(self) -> int:
-        """Return its exit status when it has ended (at once if it does not run)."""
-        ...
-
-    async def stop(self, grace_s: float) -> None:
-        """SIGTERM, and SIGKILL after the grace."""
-        ...
-
-    def kill(self) -> None:
-        """SIGKILL, now."""
-        ...
-
-
-def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log, indented to be shown below a message."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-            said = file.read().decode(errors="replace").splitlines()[-lines:]
-    except OSError:
-        said = []
-    return "\n".join(f"    {line}" for line in said) or "    (it said nothing)"
 
 
 def clean_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -194,13 +141,3 @@ class StoreChild:
     def kill(self) -> None:
         """SIGKILL, now: the append-only file has everything that was answered."""
         self._store.kill()
-
-
-def describe(status: int) -> str:
-    """An exit status in words."""
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"killed by signal {-status}"

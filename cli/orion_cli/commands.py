@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orion_cli.options import Json, Password, PasswordFile, RedisAddr, Url
+from orion_cli.options import Json, Password, PasswordFile, RedisAddr, Url, Version
 
 app = typer.Typer(
     name="orion",
@@ -21,21 +21,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"orion {version('orion-inference')}")
-        raise typer.Exit
-
-
 @app.callback()
-def orion(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
+def orion(version: Version = False) -> None:
     """One address for a handful of Ollama boards: run it here, talk to it, look at it."""
 
 
@@ -90,6 +77,9 @@ def chat(
     temperature: Annotated[
         float | None, typer.Option(min=0, help="0: always the likeliest token.")
     ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many tokens.")
+    ] = None,
 ) -> None:
     """Ask a model and see the answer come in; without a prompt, a conversation.
 
@@ -104,7 +94,8 @@ def chat(
     from orion_cli import chat as command
     from orion_cli.state import find_url
 
-    raise typer.Exit(command.run(prompt, model, find_url(url), system, temperature))
+    options = {"temperature": temperature, "num_predict": max_tokens}
+    raise typer.Exit(command.run(prompt, model, find_url(url), system, options))
 
 
 @app.command(short_help="Put a JSON request on the intake stream; print its answer.")

@@ -12,7 +12,7 @@ import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from orion_cli import storage
-from orion_cli.checks import OllamaFacts, RouterFacts, StoreFacts
+from orion_cli.facts import OllamaFacts, RouterFacts, StoreFacts
 from orion_cli.gateway import error_text, trusts_proxies
 from orion_cli.problem import Problem
 from orion_cli.state import StoreAddress

@@ -15,6 +15,10 @@ WORKER_GRACE_S = 3.0
 """Then requests in progress go back to the queue; the next `orion up` finishes them."""
 
 
+SIMULATED_MOST_TOKENS = 512
+"""So small a model repeats itself sooner than it ends; a request's own num_predict still wins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the data folder keeps what."""
@@ -76,4 +80,6 @@ def worker(
     made = ["-m", "orion_agent.main", *store, "--node-id", board.name, "--ollama-host", url]
     made += ["--http-host", HOST, "--http-port", str(port), "--metrics-port", str(metrics_port)]
     made += ["--host-root", str(root), "--shutdown-grace-s", f"{WORKER_GRACE_S:g}"]
+    if board.spec:
+        made += ["--max-output-tokens", str(SIMULATED_MOST_TOKENS)]
     return made + (["--node-class", board.class_name] if board.class_name else [])

@@ -22,6 +22,7 @@ from orion_contracts.stamp import VERSION, iso_now
 
 SOURCE = "orion-cli"
 BLOCK_MS = 1000
+PAUSE_S = 0.25
 EXIT_CODES: Mapping[str, int] = {
     "completed": 0,
     "failed": FAILED,
@@ -143,7 +144,11 @@ class _Follower:
         refused = ""
         while (left_s := deadline - time.monotonic()) > 0:
             block = max(1, min(BLOCK_MS, int(left_s * 1000)))
-            read: Any = self._store.xread(cast(Any, self._positions), block=block)
+            try:
+                read: Any = self._store.xread(cast(Any, self._positions), block=block)
+            except (redis.ConnectionError, redis.TimeoutError):
+                time.sleep(PAUSE_S)  # accepted is accepted: the store comes back with it
+                continue
             for name, entries in cast(list[tuple[bytes, list[Any]]], read or []):
                 stream = name.decode()
                 for entry, fields in entries:

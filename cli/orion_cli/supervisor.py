@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from orion_cli.children import Child, ChildFailed, describe
+from orion_cli.child import Child, ChildFailed, describe
 from orion_cli.guarding import Guard
 
 FIRST_PAUSE_S = 0.2

@@ -14,7 +14,7 @@ import httpx
 
 from orion_cli import plan, state
 from orion_cli.boards import LOCAL_OLLAMA, choose
-from orion_cli.children import ChildFailed
+from orion_cli.child import ChildFailed
 from orion_cli.launch import Wishes, launch
 from orion_cli.ports import answers, need_free
 from orion_cli.problem import INTERRUPTED, Problem

@@ -1,0 +1,51 @@
+"""What `orion doctor` found, before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts:
+    """The store. None: could not be read."""
+
+    address: str
+    error: str = ""
+    remedy: str = ""
+    version: str = ""
+    mode: str = "standalone"
+    settings: Mapping[str, str] | None = None
+    library: int | None = None
+    wanted_library: int = 0
+    skew_s: float | None = None
+    planner: str = ""
+    planner_beats: bool = False
+    nodes: Sequence[str] = ()
+    silent: Sequence[str] = ()
+    draining: Sequence[str] = ()
+    invalid: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Key or entry → what its schema says is wrong with it."""
+    sampled: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterFacts:
+    """The router: what its probes answered."""
+
+    url: str
+    error: str = ""
+    ready: bool = False
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OllamaFacts:
+    """One Ollama."""
+
+    url: str
+    error: str = ""
+    version: str = ""
+    models: Sequence[str] = ()
+    machine: str = ""
