@@ -16,6 +16,11 @@ log = logging.getLogger(__name__)
 SWEEP_S = 0.25
 STALL_S = 1.0
 """A longer gap between two answers of the store means that nobody could renew anything."""
+OBSERVE_S = 1.0
+DOUBT_MS = 2000
+DOUBTS = 10
+"""A standby's looks at the clock that must agree on a new time before it believes it: until then
+it may be a step that the planner has not corrected yet."""
 
 
 class Upkeep:
@@ -31,18 +36,34 @@ class Upkeep:
         self._epoch = ""
         self._offset_ms: float | None = None
         self._answered_s = 0.0
+        self._observed_s = 0.0
+        self._doubts = 0
         self.swept = 0
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
             await anyio.sleep(SWEEP_S)
-            if not self._lease.held:
-                continue
             try:
-                await self.tick()
+                if self._lease.held:
+                    await self.tick()
+                elif time.monotonic() - self._observed_s >= OBSERVE_S:
+                    await self.observe()
             except RedisError as error:
-                log.warning("sweep: the store does not answer: %s", error)
+                if self._lease.held:
+                    log.warning("sweep: the store does not answer: %s", error)
+
+    async def observe(self) -> None:
+        """While another router plans: learn the ledger's time, so that at a takeover the seconds
+        without a planner are not taken for a step of the store's clock."""
+        clock_ms = await self._ledger.clock_ms()
+        self._observed_s = time.monotonic()
+        offset_ms = clock_ms - self._observed_s * 1000
+        known = self._offset_ms
+        if known is not None and abs(offset_ms - known) > DOUBT_MS and self._doubts < DOUBTS:
+            self._doubts += 1
+            return
+        self._offset_ms, self._doubts = offset_ms, 0
 
     async def tick(self) -> None:
         """One sweep, after a grace where it is due."""
@@ -52,8 +73,6 @@ class Upkeep:
             if not await self._ledger.grace(epoch):
                 self._lease.lose()
                 return
-            if epoch != self._epoch:
-                self._offset_ms = None
             self._epoch = epoch
             now_s = time.monotonic()
         expected = None if self._offset_ms is None else round(now_s * 1000 + self._offset_ms)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from orion_contracts import keys
 from orion_contracts.ledger.replies import (
     Admission,
     Attached,
@@ -253,6 +254,14 @@ class Ledger:
         if state == "OK":
             return Swept(state, int(reply[1]), moved=int(reply[2]))
         return Swept(state, int(reply[1]), int(reply[2])) if state == "JUMP" else Swept(state)
+
+    async def clock_ms(self) -> int:
+        """The ledger's time as its functions reckon it, in ms."""
+        pipe = self._store.pipeline(transaction=False)
+        pipe.time()
+        pipe.hmget(keys.CLOCK, "offset", "last")
+        (seconds, micros), (offset, last) = cast(list[Any], await pipe.execute())
+        return max(int(seconds) * 1000 + int(micros) // 1000 + int(offset or 0), int(last or 0))
 
     async def steady(self, epoch: str, true_now_ms: int) -> bool:
         """The store's clock was stepped: the ledger's clock goes on at `true_now_ms`."""
