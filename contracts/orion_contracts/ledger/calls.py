@@ -260,7 +260,7 @@ class Ledger:
         pipe = self._store.pipeline(transaction=False)
         pipe.time()
         pipe.hmget(keys.CLOCK, "offset", "last")
-        (seconds, micros), (offset, last) = cast(list[Any], await pipe.execute())
+        (seconds, micros), (offset, last) = await pipe.execute()
         return max(int(seconds) * 1000 + int(micros) // 1000 + int(offset or 0), int(last or 0))
 
     async def steady(self, epoch: str, true_now_ms: int) -> bool:
