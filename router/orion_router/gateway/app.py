@@ -101,9 +101,9 @@ def _prompt_as_input(document: Mapping[str, Any]) -> Ask:
 _DIALECTS: Mapping[str, Dialect] = {
     "/api/chat": Dialect(ollama_in.chat, _ollama_chat, ollama_error),
     "/api/generate": Dialect(ollama_in.generate, _ollama_generate, ollama_error),
-    "/api/embed": Dialect(ollama_in.embed, _ollama_embed, ollama_error),
+    "/api/embed": Dialect(ollama_in.embed, _ollama_embed, ollama_error, embeds=True),
     "/api/embeddings": Dialect(_prompt_as_input, _ollama_embeddings, ollama_error),
     "/v1/chat/completions": Dialect(openai_in.chat, _openai_chat, openai_error),
     "/v1/completions": Dialect(openai_in.completion, _openai_completion, openai_error),
-    "/v1/embeddings": Dialect(openai_in.embeddings, _openai_embeddings, openai_error),
+    "/v1/embeddings": Dialect(openai_in.embeddings, _openai_embeddings, openai_error, embeds=True),
 }

@@ -13,7 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from orion_contracts.errors import OrionError
+import orjson
+
+from orion_contracts.errors import OrionError, UnknownModel
 from orion_contracts.limits import check_model, check_sizes
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.stamp import iso_now
@@ -40,6 +42,7 @@ class Dialect:
     read: Callable[[Mapping[str, Any]], Ask]
     shape: Callable[[Ask, Mapping[str, Any], str], Shape]
     fault_body: FaultBody
+    embeds: bool = False
 
 
 class Generating:
@@ -69,6 +72,9 @@ class Generating:
             return
         except OrionError as error:
             fault = fault_of(error)
+            if dialect.embeds and isinstance(error, UnknownModel) and error.model:
+                name = orjson.dumps(error.model).decode()  # Ollama has other words for it here
+                fault = fault._replace(text=f"model {name} not found, try pulling it first")
             await send_fault(send, fault, dialect.fault_body(fault), request_id)
         except Exception:
             log.exception("request %s: the gateway failed", request_id)

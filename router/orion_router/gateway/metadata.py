@@ -76,8 +76,8 @@ def _loaded(model: ResidentModel, disk: DiskModel | None, nodes: list[str]) -> d
     entry: dict[str, Any] = {
         "name": model.name,
         "model": model.name,
-        "size": model.size_bytes,
-        "digest": model.digest,
+        "size": model.size_bytes or (disk.size_bytes if disk else 0),
+        "digest": model.digest or (disk.digest if disk else ""),
         "details": _details(disk),
     }
     if model.expires_at:
