@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from datetime import datetime
 from typing import Any, cast
 
 import anyio
@@ -16,12 +15,11 @@ import httpx
 import orjson
 from ollama import AsyncClient
 
-from orion_agent import calls
+from orion_agent import calls, replies
 from orion_agent.engine import Census, Done
 from orion_agent.engine_errors import from_status, invalid_call, translate
 from orion_agent.outbox import Delta
 from orion_contracts.errors import EngineCrashed
-from orion_contracts.health import DiskModel, ResidentModel
 from orion_contracts.messages import InferenceRequest
 
 CONNECT_S, WRITE_S = 5.0, 60.0
@@ -29,7 +27,6 @@ POLL_S = 3.0
 """`/api/ps` can block behind a starting runner: it must not hold up the health report."""
 PROBE_S = 60.0
 DRAIN_S = 1.0
-NS = 1e9
 
 
 class OllamaEngine:
@@ -59,8 +56,9 @@ class OllamaEngine:
         """The answer's tokens, then one Done; raises an EngineError for everything else."""
         began, done = False, None
         if request.operation == "embed":
-            yield {"content": await self._embed(request)}
-            yield Done("stop")
+            text, ended = await self._embed(request)
+            yield {"content": text}
+            yield ended
             return
         try:
             parts = await self._stream(request)
@@ -70,10 +68,10 @@ class OllamaEngine:
             async with aclosing(parts):
                 async for part in parts:
                     began = True
-                    if (delta := _delta(part)) is not None:
+                    if (delta := replies.delta(part)) is not None:
                         yield delta
                     if part.get("done"):
-                        done = _done(part)
+                        done = replies.done(part)
                         break
                 # To the very end: a connection that is left in mid-answer cannot be used again.
                 with anyio.move_on_after(DRAIN_S):
@@ -107,12 +105,17 @@ class OllamaEngine:
                         raise EngineCrashed(str(error))
                     yield part
 
-    async def _embed(self, request: InferenceRequest) -> str:
+    async def _embed(self, request: InferenceRequest) -> tuple[str, Done]:
         try:
             answer = await self._client.embed(**calls.embed(request))
-            return orjson.dumps(answer.embeddings).decode()
         except Exception as error:
             raise translate(error, began=False) from error
+        ended = Done(
+            prompt_tokens=answer.prompt_eval_count,
+            total_s=(answer.total_duration or 0) / 1e9,
+            load_s=(answer.load_duration or 0) / 1e9,
+        )
+        return orjson.dumps(answer.embeddings).decode(), ended
 
     async def load(self, request: InferenceRequest, keep_alive_s: int) -> None:
         """An empty request that answers when the model is resident."""
@@ -135,8 +138,10 @@ class OllamaEngine:
             disk = await self._get("/api/tags") if with_disk else None
             return Census(
                 str(version.get("version", "")),
-                tuple(_resident(m) for m in running.get("models") or ()),
-                None if disk is None else tuple(_on_disk(m) for m in disk.get("models") or ()),
+                tuple(replies.resident(m) for m in running.get("models") or ()),
+                None
+                if disk is None
+                else tuple(replies.on_disk(m) for m in disk.get("models") or ()),
             )
         except Exception as error:
             raise translate(error, began=False) from error
@@ -168,64 +173,3 @@ class OllamaEngine:
         """Close the connections."""
         await self._client.close()  # type: ignore[no-untyped-call]
         await self._plain.aclose()
-
-
-def _delta(part: Any) -> Delta | None:
-    """The token in a streamed part; None for one that says nothing."""
-    message = part.get("message")
-    delta: Delta = {}
-    if message is None:
-        content, thinking, tool_calls = part.get("response"), part.get("thinking"), None
-    else:
-        content, thinking = message.get("content"), message.get("thinking")
-        tool_calls = message.get("tool_calls")
-    if content:
-        delta["content"] = content
-    if thinking:
-        delta["thinking"] = thinking
-    if tool_calls:
-        delta["tool_calls"] = tool_calls
-    return delta or None
-
-
-def _done(part: Any) -> Done:
-    context = part.get("context")
-    return Done(
-        part.get("done_reason") or "stop",
-        part.get("prompt_eval_count") or 0,
-        part.get("eval_count") or 0,
-        (part.get("total_duration") or 0) / NS,
-        (part.get("load_duration") or 0) / NS,
-        (part.get("prompt_eval_duration") or 0) / NS,
-        (part.get("eval_duration") or 0) / NS,
-        tuple(context) if context else None,
-    )
-
-
-def _resident(model: Mapping[str, Any]) -> ResidentModel:
-    return ResidentModel(
-        name=str(model.get("name") or model.get("model", "")),
-        digest=str(model.get("digest", "")),
-        size_bytes=int(model.get("size") or 0),
-        context_length=int(model.get("context_length") or 0),
-        expires_at=_seconds(str(model.get("expires_at") or "")),
-    )
-
-
-def _on_disk(model: Mapping[str, Any]) -> DiskModel:
-    return DiskModel(
-        name=str(model.get("name") or model.get("model", "")),
-        digest=str(model.get("digest", "")),
-        size_bytes=int(model.get("size") or 0),
-        modified_at=str(model.get("modified_at") or ""),
-        details=model.get("details") or {},
-        capabilities=tuple(model.get("capabilities") or ()),
-    )
-
-
-def _seconds(moment: str) -> str:
-    """Cut to whole seconds: otherwise the report changes whenever a request ends."""
-    try:
-        return datetime.fromisoformat(moment).replace(microsecond=0).isoformat()
-    except ValueError:
-        return moment
