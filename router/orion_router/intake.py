@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import orjson
+from anyio.lowlevel import checkpoint_if_cancelled
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
@@ -53,6 +54,7 @@ class Intake:
         """Read until cancelled; begin with what an earlier life of this consumer left unsettled."""
         cursor = "0"  # then ">"
         while True:
+            await checkpoint_if_cancelled()  # some clients swallow a cancel inside a blocking read
             try:
                 reply: Any = await self._store.xreadgroup(
                     keys.ROUTER_GROUP,

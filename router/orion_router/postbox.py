@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -79,6 +80,7 @@ class Mailbox:
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
+            await checkpoint_if_cancelled()  # some clients swallow a cancel inside a blocking read
             try:
                 streams: dict[Any, Any] = dict(self._last)
                 reply: Any = await self._store.xread(streams, count=BATCH, block=BLOCK_MS)
