@@ -26,6 +26,7 @@ class Patience:
         self._store = store
         self.away = False
         self.retries = 0
+        self._said = ""
 
     async def insist(self, call: Callable[[], Awaitable[T]], until_s: float = float("inf")) -> T:
         """The call's answer. Raises StoreUnavailable when `until_s` (monotonic) has passed."""
@@ -33,7 +34,7 @@ class Patience:
         while True:
             try:
                 answer = await call()
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, StoreUnavailable) as error:
                 await self._note(error)
                 if time.monotonic() + pause_s > until_s:
                     raise StoreUnavailable(f"the store did not answer in time: {error}") from error
@@ -47,8 +48,8 @@ class Patience:
 
     async def _note(self, error: Exception) -> None:
         self.retries += 1
-        if not self.away:
-            self.away = True
+        if not self.away or str(error) != self._said:
+            self.away, self._said = True, str(error)
             logger.warning("the store does not answer (%s); trying on", error)
         if isinstance(error, ResponseError) and "unction not found" in str(error):
             await self.library()
