@@ -16,13 +16,19 @@ START_IT = "start it with `orion up`, or name another one with --url or ORION_UR
 
 def trusts_proxies(url: str) -> bool:
     """Proxies of the environment are for elsewhere, never for this computer."""
-    return urlsplit(url).hostname not in LOOPBACK
+    try:
+        return urlsplit(url).hostname not in LOOPBACK
+    except ValueError:
+        return True
 
 
 def client(url: str, read_s: float | None = 10.0) -> httpx.Client:
     """A client; `read_s` None waits as long as the queue takes."""
     times = httpx.Timeout(CONNECT_S, read=read_s)
-    return httpx.Client(base_url=url, timeout=times, trust_env=trusts_proxies(url))
+    try:
+        return httpx.Client(base_url=url, timeout=times, trust_env=trusts_proxies(url))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise unreachable(url, error) from error
 
 
 def unreachable(url: str, error: Exception) -> Problem:

@@ -34,6 +34,7 @@ class Supervisor:
         self._guard = Guard()
         self._children: list[Child] = []
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._watched: dict[str, int] = {}
 
     @property
     def pids(self) -> dict[str, int]:
@@ -51,9 +52,8 @@ class Supervisor:
             await self._guard.wait()
             await asyncio.sleep(FIRST_PAUSE_S)
             await self._guard.start()
-            for child in self._children:
-                if child.pid is not None:
-                    self._guard.tell("+", child.pid)
+            for pid in self._watched.values():
+                self._guard.tell("+", pid)
 
     async def start(self, child: Child) -> None:
         """Start a child, wait until it is ready, keep it running. Raises ChildFailed."""
@@ -63,30 +63,34 @@ class Supervisor:
 
     async def _begin(self, child: Child) -> None:
         starting = asyncio.create_task(child.start(), name=f"start {child.name}")
-        told: int | None = None
         try:
             while not starting.done():  # the guard hears of it before it is ready
                 await asyncio.wait([starting], timeout=0.02)
-                if child.pid is not None and child.pid != told:
-                    told = child.pid
-                    self._guard.tell("+", told)
+                self._watch(child)
             await starting
         except BaseException:
             starting.cancel()
             child.kill()
             await asyncio.gather(starting, return_exceptions=True)
+            self._forget(child)
             raise
-        if child.pid is not None and child.pid != told:
+
+    def _watch(self, child: Child) -> None:
+        if child.pid is not None and child.pid != self._watched.get(child.name):
+            self._watched[child.name] = child.pid
             self._guard.tell("+", child.pid)
+
+    def _forget(self, child: Child) -> None:
+        if (pid := self._watched.pop(child.name, None)) is not None:
+            self._guard.tell("-", pid)
 
     async def _keep(self, child: Child) -> None:
         clock = asyncio.get_running_loop().time
         pause = 0.0
         while True:
-            since, pid = clock(), child.pid
+            since = clock()
             status = await child.wait()
-            if pid is not None:
-                self._guard.tell("-", pid)
+            self._forget(child)
             how = f" ({describe(status)})" if status else ""
             pause = next_pause(pause, clock() - since)
             self._problem(f"{child.name} died{how}: starting it again; nothing is lost")
@@ -109,10 +113,9 @@ class Supervisor:
             stopping = [child for child in self._children if child.name in stage and child.pid]
             if stopping:
                 self._say(f"stopping {', '.join(child.name for child in stopping)}")
-            pids = [child.pid for child in stopping]
             await asyncio.gather(*(child.stop(grace_s) for child in stopping))
-            for pid in filter(None, pids):
-                self._guard.tell("-", pid)
+            for child in stopping:
+                self._forget(child)
         await self._guard.stop()
 
     def kill(self) -> None:
