@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import orjson
-
 from orion_agent.engine import Done
-from orion_agent.outbox import Outbox
+from orion_agent.outbox import Outbox, dumps
 from orion_contracts.errors import EngineError, OrionError
 from orion_contracts.messages import InferenceRequest, InferenceResponse, Status
 from orion_contracts.stamp import iso_now
@@ -76,7 +74,7 @@ def final(
         prompt_eval_duration_ms=round(done.prompt_s * 1000, 3) if done.total_s else None,
         eval_duration_ms=round(done.output_s * 1000, 3) if done.total_s else None,
     )
-    return orjson.dumps(response.to_wire())
+    return dumps(response.to_wire())
 
 
 def refusal(request_id: str, model: str, node: str, error: OrionError) -> bytes:
@@ -92,7 +90,7 @@ def refusal(request_id: str, model: str, node: str, error: OrionError) -> bytes:
         error_status=error.http_status,
         node=node,
     )
-    return orjson.dumps(response.to_wire())
+    return dumps(response.to_wire())
 
 
 def source(node: str) -> str:

@@ -37,7 +37,7 @@ class Beat:
         self._store, self._node, self._incarnation = store, node, incarnation
         self._busy, self._taken_over, self._clock = busy, taken_over, clock
         self._wake = threading.Event()
-        self._stopping = False
+        self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
         self._last_s = 0.0
         self._last_ttl_ms = 0
@@ -51,7 +51,7 @@ class Beat:
 
     def stop(self) -> None:
         """End the thread; returns at once."""
-        self._stopping = True
+        self._end.set()
         self._wake.set()
 
     def join(self, timeout_s: float) -> None:
@@ -69,20 +69,17 @@ class Beat:
         self._wake.set()
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._end.is_set():
             ok = self.beat()
-            if self._stopping:
-                return
             if not ok:
-                time.sleep(RETRY_S)
+                self._end.wait(RETRY_S)
                 continue
             # After work the long liveness is set at once: the short one would lapse in the pause.
             idle = not self._busy() and self._last_ttl_ms == IDLE_TTL_MS
             if idle and self._wake.wait(IDLE_EVERY_S):
                 self._wake.clear()
             left_s = self._last_s + BUSY_EVERY_S - self._clock()
-            if left_s > 0 and not self._stopping:
-                time.sleep(left_s)
+            self._end.wait(max(left_s, 0))
 
     def beat(self) -> bool:
         """One beat; whether the store took it (or none was due to it)."""
@@ -101,7 +98,7 @@ class Beat:
             return False
         self._last_s, self._last_ttl_ms = now, ttl_ms
         if said not in (b"OK", "OK"):
-            self._stopping = True
+            self._end.set()
             self._taken_over(said.decode() if isinstance(said, bytes) else str(said))
             return True
         self.beaten_s = now

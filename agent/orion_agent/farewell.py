@@ -16,7 +16,7 @@ from orion_agent.parts import Parts
 from orion_contracts import keys
 
 MARK = b"stopping "
-ANNOUNCE_S, LEAVE_S = 1.5, 2.5
+ANNOUNCE_S, LEAVE_S = 1.5, 2.0
 logger = logging.getLogger("orion.worker")
 
 

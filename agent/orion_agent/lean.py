@@ -1,7 +1,4 @@
-"""A worker shares its board with a language model: what it need not hold, it does not hold.
-
-Import this before anything that imports httpx.
-"""
+"""A worker shares its board with a language model: what it need not hold, it does not hold."""
 
 from __future__ import annotations
 
@@ -9,8 +6,11 @@ import gc
 import sys
 from typing import Any, cast
 
-# httpx's command line, which httpx leaves out by itself where click, rich or pygments are missing.
-sys.modules.setdefault("httpx._main", cast(Any, None))
+
+def lighten() -> None:
+    """Before anything imports httpx: leave out its command line, as it does by itself where rich or
+    pygments are missing."""
+    sys.modules.setdefault("httpx._main", cast(Any, None))
 
 
 def trim() -> None:

@@ -6,6 +6,7 @@ task of its own, with an empty request; the requests wait for that task.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import time
@@ -72,7 +73,7 @@ class Loader:
             self._tasks.start_soon(self._load, key, load, request, name=f"load {key}"[:120])
         await load.done.wait()
         if load.error is not None:
-            raise type(load.error)(str(load.error), load.error.status) from load.error
+            raise copy.copy(load.error) from load.error
         return time.monotonic() - started
 
     async def _load(self, key: str, load: _Load, request: InferenceRequest) -> None:

@@ -30,6 +30,9 @@ def main(argv: list[str] | None = None) -> None:
     logger.info("ORION Inference Worker v%s starting (node: %s)", package_version(),
                 settings.node_id)  # fmt: skip
 
+    from orion_agent import lean
+
+    lean.lighten()
     from orion_agent.service import serve
 
     sys.exit(serve(settings, package_version()))

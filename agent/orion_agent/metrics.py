@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from orion_agent.tools import Outcome
+
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300)
 
 
@@ -37,21 +39,15 @@ class Metrics:
         """A value that is read when someone asks."""
         Gauge(f"orion_worker_{name}", text, registry=self.registry).set_function(read)
 
-    def ended(
-        self,
-        outcome: str,
-        seconds: float,
-        first_token_s: float | None = None,
-        tokens: tuple[int, int] = (0, 0),
-    ) -> None:
+    def ended(self, outcome: Outcome, seconds: float) -> None:
         """Count one attempt."""
-        self._requests.labels(outcome).inc()
+        self._requests.labels(outcome.word).inc()
         self._duration.observe(seconds)
-        if first_token_s is not None:
-            self._first.observe(first_token_s)
-        if any(tokens):
-            self._tokens.labels("input").inc(tokens[0])
-            self._tokens.labels("output").inc(tokens[1])
+        if outcome.first_token_s is not None:
+            self._first.observe(outcome.first_token_s)
+        if outcome.done is not None:
+            self._tokens.labels("input").inc(outcome.done.prompt_tokens or 0)
+            self._tokens.labels("output").inc(outcome.done.output_tokens or 0)
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve from a thread; returns what stops it. Raises OSError when the port is taken."""

@@ -6,6 +6,7 @@ content until the ledger took it, so that a repeated emit says the same thing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,14 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 Delta = dict[str, Any]
 """`content`, `thinking` and `tool_calls` of one token, where not empty."""
+
+
+def dumps(document: object) -> bytes:
+    """JSON, whatever an engine puts into its texts: half a surrogate pair becomes a `?`."""
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
 class Outbox:
@@ -89,5 +98,5 @@ class Outbox:
         if self.seq == 1:
             facts = b',"residency":"%b","queue_ms":%d' % (residency.encode(), queue_ms)
         return b'%b,"seq":%d,"timestamp":"%b"%b,"deltas":%b}' % (
-            self._head, self.seq, iso_now().encode(), facts, orjson.dumps(deltas),
+            self._head, self.seq, iso_now().encode(), facts, dumps(deltas),
         )  # fmt: skip

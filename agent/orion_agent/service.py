@@ -6,7 +6,6 @@ import contextlib
 import logging
 import secrets
 import signal
-import socket
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import cast
@@ -14,10 +13,9 @@ from typing import cast
 import anyio
 import anyio.from_thread
 import anyio.lowlevel
-import uvicorn
 from anyio.abc import TaskGroup
 
-from orion_agent import lean  # first: see there
+from orion_agent import http_server, lean
 from orion_agent.beat import Beat
 from orion_agent.endpoints import app
 from orion_agent.health import Identity
@@ -36,16 +34,8 @@ from orion_contracts.errors import OrionError
 from orion_contracts.ledger import LeaseTimes, Ledger
 from orion_contracts.store import connect, connect_sync, read_password
 
-CLOSE_S = 1.0
+CLOSE_S = 0.5
 logger = logging.getLogger("orion.worker")
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to the worker."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 class Service:
@@ -59,18 +49,20 @@ class Service:
 
     async def run(self) -> int:
         """Run until stopped; the exit code."""
-        parts = self._build()
+        s, parts = self._settings, self._build()
         schema.validator("inference.request")  # now, not while tokens are waiting
         lean.trim()
         worker = Worker(parts)
         with contextlib.ExitStack() as cleanup:
             try:
-                listener = cleanup.enter_context(contextlib.closing(self._listen()))
+                listener = cleanup.enter_context(
+                    contextlib.closing(http_server.listen(s.http_host, s.http_port))
+                )
                 cleanup.callback(self._serve_metrics(parts))
             except OSError as error:
                 logger.error("%s", error)
                 return 1
-            server = self._server(parts, worker)
+            server = http_server.make(app(parts, self._version, lambda: worker.stopping))
             async with anyio.create_task_group() as around:
                 closed = anyio.Event()
 
@@ -138,17 +130,6 @@ class Service:
             metrics=metrics,
         )
 
-    def _listen(self) -> socket.socket:
-        s = self._settings
-        try:
-            return socket.create_server(
-                (s.http_host, s.http_port),
-                family=socket.AF_INET6 if ":" in s.http_host else socket.AF_INET,
-            )
-        except OSError as error:
-            where = f"{s.http_host}:{s.http_port}"
-            raise OSError(f"--http-port: cannot listen on {where}: {error.strerror}") from error
-
     def _serve_metrics(self, parts: Parts) -> Callable[[], None]:
         s = self._settings
         try:
@@ -157,19 +138,6 @@ class Service:
             raise OSError(
                 f"--metrics-port: cannot listen on {s.metrics_port}: {error.strerror}"
             ) from error
-
-    def _server(self, parts: Parts, worker: Worker) -> _Server:
-        config = uvicorn.Config(
-            app(parts, self._version, lambda: worker.stopping),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        return _Server(config)
 
     async def _signals(self, worker: Worker) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -60,8 +60,12 @@ class EngineView:
     def is_resident(self, request: InferenceRequest) -> bool:
         """Whether the model is in memory, loaded as this request wants it."""
         wanted = load_options(request)
+        name = normal(request.model)
+        digest = next((m.digest for m in self.models if normal(m.name) == name), "")
         for model in self.resident:
-            if normal(model.name) == normal(request.model) and not _expired(model):
+            # Two tags of one model share what is in memory, under the name that loaded it.
+            same = normal(model.name) == name or (digest and model.digest == digest)
+            if same and not _expired(model):
                 num_ctx = wanted.get("num_ctx")
                 known = model.context_length
                 return not (num_ctx and known and num_ctx != known)

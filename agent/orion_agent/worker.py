@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import anyio
 import orjson
@@ -20,9 +22,9 @@ from orion_agent.inbox import Inbox
 from orion_agent.loader import Loader
 from orion_agent.parts import Parts
 from orion_agent.recovery import Recovery
-from orion_agent.runner import Attempt, Outcome, Tools
-from orion_contracts.errors import OrionError
-from orion_contracts.ledger import DirectEntry, Started
+from orion_agent.runner import Attempt
+from orion_agent.tools import Outcome, Tools
+from orion_contracts.ledger import DirectEntry, FailureKind, Started
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.store import check_store
 
@@ -68,9 +70,9 @@ class Worker:
                 intake.start_soon(parts.reporter.report_forever, name="reporter")
                 intake.start_soon(inbox.run, name="inbox")
             work.start_soon(self._tick, name="tick")
-            if self.enlisted:
-                await farewell.announce(inbox)
             with anyio.move_on_after(parts.settings.shutdown_grace_s):
+                if self.enlisted:
+                    await farewell.announce(inbox)
                 await self._empty_or_hurried()
             work.cancel_scope.cancel()
         if self.enlisted:
@@ -153,50 +155,55 @@ class Worker:
 
     async def _serve_bell(self, entry: str, bell: Doorbell) -> None:
         p = self._p
-        try:
+        async with self._in_slot(entry, bell.request_id):
             started = await p.patience.insist(
                 lambda: p.ledger.start(p.who.node, entry, *bell, p.who.incarnation)
             )
             if started is not None:
-                request = InferenceRequest.from_wire(orjson.loads(started.body))
-                await self._attempt(request, started)
-        except Exception:
-            logger.exception("request %s: the worker failed", bell.request_id)
-        finally:
-            self._let_go(entry)
+                await self._attempt(bell.request_id, None, started)
 
     async def _serve_direct(
         self, entry: DirectEntry, request: InferenceRequest, raw: bytes
     ) -> None:
         p = self._p
-        try:
+        async with self._in_slot(entry.entry, request.request_id):
             started = await p.patience.insist(
                 lambda: direct.take(p.ledger, p.who.node, p.who.incarnation, entry, request, raw)
             )
             if started is not None:
-                await self._attempt(request, started)
-        except Exception:
-            logger.exception("request %s: the worker failed", request.request_id)
-        finally:
-            self._let_go(entry.entry)
+                await self._attempt(request.request_id, request, started)
 
-    async def _attempt(self, request: InferenceRequest, started: Started) -> None:
+    @asynccontextmanager
+    async def _in_slot(self, entry: str, request_id: str) -> AsyncGenerator[None]:
+        try:
+            yield
+        except Exception:
+            logger.exception("request %s: the worker failed", request_id)
+        finally:
+            self._p.slots.give_back(entry)
+            self._p.reporter.nudge()
+
+    async def _attempt(
+        self, request_id: str, request: InferenceRequest | None, started: Started
+    ) -> None:
         assert self._tools is not None
-        begun_s = time.monotonic()
-        outcome = await Attempt(self._tools, request, started).run()
+        p, begun_s = self._p, time.monotonic()
+        try:
+            request = request or InferenceRequest.from_wire(orjson.loads(started.body))
+            outcome = await Attempt(self._tools, request, started).run()
+        except Exception as error:
+            # A fault of ours that this request brings out: counted, so that it ends some day.
+            why = f"the worker failed: {error}"
+            await p.patience.insist(
+                lambda: p.ledger.release(request_id, started.token, FailureKind.CRASH, why)
+            )
+            raise
         self._count(request, outcome, time.monotonic() - begun_s)
 
     def _count(self, request: InferenceRequest, outcome: Outcome, seconds: float) -> None:
-        done = outcome.done
-        tokens = (done.prompt_tokens or 0, done.output_tokens or 0) if done else (0, 0)
-        self._p.metrics.ended(outcome.word, seconds, outcome.first_token_s, tokens)
+        self._p.metrics.ended(outcome, seconds)
         if outcome.word == "completed" and self._recovery:
             self._recovery.worked()
-        if isinstance(outcome.error, OrionError) or logger.isEnabledFor(logging.DEBUG):
-            logger.info("request %s on %s: %s after %.2f s%s", request.request_id, request.model,
-                        outcome.word, seconds,
-                        f" ({outcome.error})" if outcome.error else "")  # fmt: skip
-
-    def _let_go(self, entry: str) -> None:
-        self._p.slots.give_back(entry)
-        self._p.reporter.nudge()
+        why = f" ({outcome.error})" if outcome.error else ""
+        logger.log(logging.INFO if why else logging.DEBUG, "request %s on %s: %s after %.2f s%s",
+                   request.request_id, request.model, outcome.word, seconds, why)  # fmt: skip
