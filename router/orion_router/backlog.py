@@ -13,7 +13,7 @@ from orion_contracts import keys
 from orion_contracts.meta import Meta
 from orion_router.policy import Waiting
 
-_REFUSED = re.compile(r"\d+ (\S+) refused ")
+_FAILED = re.compile(r"(?:^|; )\d+ (\S+) (crash|loss|refused) ")
 FIELDS = ("state", "meta", "score", "crashes", "history", "node")
 
 
@@ -76,6 +76,7 @@ class Backlog:
         state, meta, score, crashes, history, node = values
         if state == b"QUEUED" and meta is not None:
             known = self.waiting.get(request_id)
+            failures = _FAILED.findall((history or b"").decode(errors="replace"))
             self.enqueue(
                 Waiting(
                     request_id,
@@ -83,7 +84,8 @@ class Backlog:
                     float(score or 0),
                     known.since_s if known else time.monotonic(),
                     int(crashes or 0),
-                    frozenset(_REFUSED.findall((history or b"").decode())),
+                    frozenset(node for node, kind in failures if kind == "refused"),
+                    frozenset(node for node, _ in failures),
                 )
             )
         elif state in (b"ASSIGNED", b"RUNNING") and node is not None:

@@ -32,6 +32,7 @@ class Waiting:
     since_s: float
     crashes: int = 0
     refused_by: frozenset[str] = frozenset()
+    failed_on: frozenset[str] = frozenset()
 
 
 Load = Mapping[str, Mapping[str, str]]
@@ -197,9 +198,10 @@ def _obstacle(
 def _rank(
     node: Node, at_home: bool, held: Mapping[str, str], item: Waiting
 ) -> tuple[float | str, ...]:
-    """Smaller is better: resident first, then least loaded, fewest models to push out, coolest."""
+    """Smaller is better: not where it failed before, resident, least loaded, emptiest, coolest."""
     celsius = (node.health.temperature_c or 0.0) if node.health else 0.0
     return (
+        int(node.name in item.failed_on),
         0 if at_home else 1,
         len(held) / node.slots,
         len(node.resident),

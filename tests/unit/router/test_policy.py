@@ -84,6 +84,14 @@ def test_a_request_that_every_board_refused_is_given_up() -> None:
     assert only(assign([refused], boards, {}, 0.0, ROUTING)).verdict == "engine_busy"
 
 
+def test_a_request_goes_elsewhere_than_where_it_failed() -> None:
+    """Residency does not draw a request back to the board that just lost it."""
+    boards = fleet(node("a", ("m1",)), node("b"))
+    item = waiting(failed_on=frozenset({"a"}))
+
+    assert only(assign([item], boards, {}, 99.0, ROUTING)).node == "b"
+
+
 def test_a_suspect_has_its_board_to_itself() -> None:
     """A request that saw a crash runs alone, and nobody joins it."""
     boards = fleet(node("a", slots=2))
