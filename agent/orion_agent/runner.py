@@ -114,6 +114,8 @@ class Attempt:
                 return outcome
             case EngineRejected() | AnswerTooLong():
                 return await self._finish("failed", error=ended)
+            case EngineRefused() if ended.status == 0:  # not reached: waits until it is, uncounted
+                return await self._release(FailureKind.NONE, ended)
             case EngineRefused():
                 return await self._release(FailureKind.REFUSED, ended)
             case EngineStalled():  # a hang is no evidence of a crash

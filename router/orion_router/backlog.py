@@ -84,8 +84,8 @@ class Backlog:
                     float(score or 0),
                     known.since_s if known else time.monotonic(),
                     int(crashes or 0),
-                    frozenset(node for node, kind in failures if kind == "refused"),
                     frozenset(node for node, _ in failures),
+                    failures[-1][0] if failures and failures[-1][1] == "refused" else "",
                 )
             )
         elif state in (b"ASSIGNED", b"RUNNING") and node is not None:

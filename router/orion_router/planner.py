@@ -28,7 +28,6 @@ COOL_S = 2.0
 """How long a board whose engine said "not now" is left alone."""
 TEXT = {
     "model_not_found": "model '{model}' not found",
-    "engine_busy": "every board that has this model refused it; try again later",
     "no_node_eligible": "no board may take work now (too hot, out of memory or gone)",
 }
 
@@ -115,11 +114,15 @@ class Planner:
 
     async def _plan(self) -> None:
         unread, self._unread = self._unread, set()
-        await self.backlog.fetch(unread)
+        try:
+            await self.backlog.fetch(unread)
+        except RedisError:
+            self._unread |= unread
+            raise
         for request_id in unread:
             item = self.backlog.waiting.get(request_id)
-            for node in item.refused_by if item else ():
-                self._cooling[node] = time.monotonic() + COOL_S
+            if item is not None and item.refused_by:
+                self._cooling[item.refused_by] = time.monotonic() + COOL_S
         if not self.backlog.waiting:
             return
         decisions = policy.assign(

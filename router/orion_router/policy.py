@@ -31,8 +31,9 @@ class Waiting:
     score: float
     since_s: float
     crashes: int = 0
-    refused_by: frozenset[str] = frozenset()
     failed_on: frozenset[str] = frozenset()
+    refused_by: str = ""
+    """The board whose engine said "not now" last."""
 
 
 Load = Mapping[str, Mapping[str, str]]
@@ -49,7 +50,7 @@ class Candidate:
     running: int = 0
 
 
-Verdict = Literal["assign", "wait", "model_not_found", "engine_busy", "no_node_eligible"]
+Verdict = Literal["assign", "wait", "model_not_found", "no_node_eligible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,6 @@ def decide(
             home_is_full = True
     candidates = tuple(looked)
     if not usable:
-        holders = {n.name for n in pool if model in n.on_disk}
-        if holders and holders <= item.refused_by:
-            return Decision(item.request_id, "engine_busy", why="refused", candidates=candidates)
         return Decision(item.request_id, "wait", why="no free board", candidates=candidates)
     _, best, resident = min(usable, key=lambda entry: entry[0])
     if home_is_full and not resident and waited_s < PATIENCE_S:
@@ -184,8 +182,6 @@ def _obstacle(
         return "pinned"
     if model not in node.on_disk:
         return "no_model"
-    if node.name in item.refused_by:
-        return "refused"
     if node.name in cooling:
         return "cooling"
     if node.name in alone or (item.crashes and held):

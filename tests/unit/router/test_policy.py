@@ -76,12 +76,12 @@ def test_an_unknown_model_is_refused_only_after_the_boards_had_time_to_tell() ->
     assert only(assign([waiting("nope")], boards, {}, 15.0, ROUTING)).verdict == "model_not_found"
 
 
-def test_a_request_that_every_board_refused_is_given_up() -> None:
-    """503 from each board that has the model: the client is told, not kept waiting."""
-    boards = fleet(node("a"), node("b"))
-    refused = waiting(refused_by=frozenset({"a", "b"}))
+def test_a_board_that_said_not_now_is_left_alone_for_a_moment() -> None:
+    """503 from one board: another one takes the request; from all: it waits until they cooled."""
+    boards = fleet(node("a", ("m1",)), node("b"))
 
-    assert only(assign([refused], boards, {}, 0.0, ROUTING)).verdict == "engine_busy"
+    assert only(assign([waiting()], boards, {}, 9.0, ROUTING, frozenset({"a"}))).node == "b"
+    assert assign([waiting()], boards, {}, 9.0, ROUTING, frozenset({"a", "b"})) == []
 
 
 def test_a_request_goes_elsewhere_than_where_it_failed() -> None:
