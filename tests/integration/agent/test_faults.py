@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
 import pytest
 
 from orion_contracts import keys
@@ -247,3 +248,36 @@ async def test_health_and_gates(bench: Bench, tmp_path: Path) -> None:
     body = orjson.dumps(request.to_wire())
     await bench.client.xadd(keys.node_requests("pi-1"), {"payload": body})
     await bench.in_state(request, "QUEUED")
+
+
+async def test_the_store_is_away_from_start_to_end(bench: Bench) -> None:
+    """The worker lives and says why it is not ready; told to stop, it stops in time."""
+    bench.store.stop()
+    from .conftest import until
+
+    worker = bench.worker().start()
+
+    def lives() -> bool:
+        try:
+            return worker.get("/livez").status_code == 200
+        except httpx.ConnectError:
+            return False
+
+    await until(lives, 20, "the HTTP port")
+    answer = worker.get("/readyz")
+    assert answer.status_code == 503
+    assert "store" in answer.json()["output"]
+    worker.signal(signal.SIGTERM)
+    assert await worker.exit_code(5) == 0
+
+
+async def test_sigterm_while_the_store_is_away(bench: Bench) -> None:
+    """Nobody can be told, but the worker ends within its budget."""
+    worker = await bench.up("--shutdown-grace-s", "1")
+    bench.board.set_fault(hang_before_first=True)
+    request = bench.request()
+    await bench.give(request)
+    await bench.in_state(request, "RUNNING")
+    bench.store.kill()
+    worker.signal(signal.SIGTERM)
+    assert await worker.exit_code(8) == 0
