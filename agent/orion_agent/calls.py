@@ -69,10 +69,11 @@ def generate(request: InferenceRequest, max_output_tokens: int) -> dict[str, Any
 
 
 def embed(request: InferenceRequest) -> dict[str, Any]:
-    """Arguments of the client's `embed`: each message is one text."""
+    """Arguments of the client's `embed`: each message is one text; an empty one alone only loads."""
+    texts = [m.get("content", "") for m in request.messages]
     return {
         "model": request.model,
-        "input": [m.get("content", "") for m in request.messages],
+        "input": "" if texts == [""] else texts,
         "options": dict(request.options or {}),
         "keep_alive": request.keep_alive_seconds,
     }
