@@ -80,7 +80,6 @@ async def launch(
         started_at=time.time(),
         excluded=tuple(_as_excluded(board) for board in boards if not board.eligible),
         ollama_hosts=tuple(board.url for board in boards if board.eligible),
-        pids=supervisor.pids,
     )
 
 

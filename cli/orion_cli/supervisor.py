@@ -26,11 +26,18 @@ def next_pause(last_s: float, ran_s: float) -> float:
 
 
 class Supervisor:
-    """Runs children; `say` is told what happens to them, `problem` also when it is bad."""
+    """Runs children. `say` is told what happens to them, `problem` what is bad, `changed` when
+    their process ids are others than before."""
 
-    def __init__(self, say: Callable[[str], None], problem: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        problem: Callable[[str], None],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._say = say
         self._problem = problem
+        self._changed = changed
         self._guard = Guard()
         self._children: list[Child] = []
         self._keepers: dict[str, asyncio.Task[None]] = {}
@@ -54,6 +61,7 @@ class Supervisor:
             await self._guard.start()
             for pid in self._watched.values():
                 self._guard.tell("+", pid)
+            self._changed()
 
     async def start(self, child: Child) -> None:
         """Start a child, wait until it is ready, keep it running. Raises ChildFailed."""
@@ -79,10 +87,12 @@ class Supervisor:
         if child.pid is not None and child.pid != self._watched.get(child.name):
             self._watched[child.name] = child.pid
             self._guard.tell("+", child.pid)
+            self._changed()
 
     def _forget(self, child: Child) -> None:
         if (pid := self._watched.pop(child.name, None)) is not None:
             self._guard.tell("-", pid)
+            self._changed()
 
     async def _keep(self, child: Child) -> None:
         clock = asyncio.get_running_loop().time

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -53,11 +53,12 @@ class _Up:
         self._options = options
         self._place = place
         self._stage = Stage(options.live)
-        self._supervisor = Supervisor(self._stage.say, self._stage.problem)
+        self._supervisor = Supervisor(self._stage.say, self._stage.problem, self._announce)
         self._began = time.monotonic()
         self._signals = 0
         self._stopping = asyncio.Event()
         self._run: state.Run | None = None
+        self._ending = False
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -99,14 +100,21 @@ class _Up:
         except ChildFailed as error:
             raise Problem(str(error), f"all logs are in {self._place.logs}") from error
         self._run = run
-        state.announce(run)
+        self._announce()
         async with httpx.AsyncClient(base_url=run.url, trust_env=False, timeout=3.0) as http:
             await self._stage.wait_for_boards(http, run, BOARDS_WITHIN_S)
             await self._stage.welcome(http, run, choice, time.monotonic() - self._began)
             await self._stage.watch(http, run)
 
+    def _announce(self) -> None:
+        """Other commands find us, and which processes are ours now."""
+        if self._run is not None and not self._ending:
+            self._run = replace(self._run, pids=self._supervisor.pids)
+            state.announce(self._run)
+
     async def _stop(self) -> None:
         self._stage.close()
+        self._ending = True
         if self._run is not None:
             state.withdraw(self._run)
         running = self._supervisor.pids
