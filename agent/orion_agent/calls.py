@@ -69,7 +69,7 @@ def generate(request: InferenceRequest, max_output_tokens: int) -> dict[str, Any
 
 
 def embed(request: InferenceRequest) -> dict[str, Any]:
-    """Arguments of the client's `embed`: each message is one text; an empty one alone only loads."""
+    """Arguments of the client's `embed`: each message a text; an empty one alone only loads."""
     texts = [m.get("content", "") for m in request.messages]
     return {
         "model": request.model,
