@@ -125,7 +125,7 @@ def _call(
             prompt=bare.prompt,
             num_predict=int(number(options, "num_predict", -1)),
             seed=int(number(options, "seed", -1)) if "seed" in options else None,
-            temperature=number(options, "temperature", 0.8),
+            temperature=number(options, "temperature", model.temperature),
             stop=stops(options),
             format=_format(data),
         ),

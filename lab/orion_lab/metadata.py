@@ -72,7 +72,7 @@ def show(model: ModelSpec) -> dict[str, Any]:
     return {
         "license": "",
         "modelfile": f"FROM {model.name}\nTEMPLATE {_TEMPLATE}\n",
-        "parameters": "",
+        "parameters": f"temperature                    {model.temperature:g}",
         "template": _TEMPLATE,
         "details": details(model),
         "model_info": {

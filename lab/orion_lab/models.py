@@ -24,6 +24,8 @@ class ModelSpec:
     embedding_length: int
     trained_context: int
     capabilities: tuple[str, ...]
+    temperature: float = 0.8
+    """The model's own default, as a Modelfile sets it; a request's option wins."""
 
     @property
     def digest(self) -> str:
@@ -44,7 +46,10 @@ _TEXT, _TOOLS = ("completion",), ("completion", "tools")
 _THINKS = ("completion", "tools", "thinking")
 
 _ALL: Final = (
-    ModelSpec("smollm2:135m", 98_000_000, "llama", "134.52M", "Q4_1", 30, 3, 64, 576, 8192, _TEXT),
+    # So small a model answers well only without chance.
+    ModelSpec(
+        "smollm2:135m", 98_000_000, "llama", "134.52M", "Q4_1", 30, 3, 64, 576, 8192, _TEXT, 0.0
+    ),
     ModelSpec("smollm2:360m", 271_000_000, "llama", "362M", "Q4_K_M", 32, 5, 64, 960, 8192, _TOOLS),
     ModelSpec(
         "qwen2.5:0.5b", 398_000_000, "qwen2", "494M", "Q4_K_M", 24, 2, 64, 896, 32768, _TOOLS
