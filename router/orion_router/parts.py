@@ -11,7 +11,7 @@ import anyio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from orion_contracts.errors import OrionError, StoreUnavailable
+from orion_contracts.errors import StoreUnavailable
 from orion_contracts.ledger import LeaseTimes, Ledger, ensure_library
 from orion_contracts.store import check_store, connect
 from orion_router.desk import Desk
@@ -21,15 +21,14 @@ from orion_router.postbox import Mailbox
 from orion_router.settings import Settings
 from orion_router.strays import Strays
 from orion_router.upkeep import Upkeep
+from orion_router.vitals import Vitals
 from orion_router.watch import Watch
 
 log = logging.getLogger(__name__)
 
-ENSURE_S = 10.0
-
 
 class Parts:
-    """The router without its HTTP server. `problem` says why it is not ready, or is empty."""
+    """The router without its HTTP server."""
 
     def __init__(self, settings: Settings, open_store: Callable[[], Redis] | None = None) -> None:
         self.settings = settings
@@ -50,8 +49,7 @@ class Parts:
         self.upkeep = Upkeep(self.ledger, self.planner.lease)
         self.strays = Strays(self.store, self.intake, self.watch, self.planner.lease)
         self.desk = Desk(self.store, self.ledger, self.watch, self.planner, self.postbox)
-        self.problem = "starting"
-        self.store_version = ""
+        self.vitals = Vitals(self.store)
 
     def _connect(self) -> Redis:
         s = self.settings
@@ -64,28 +62,14 @@ class Parts:
         """Wait for a usable store; refuse one that cannot keep the promise (Misconfigured)."""
         while True:
             try:
-                self.store_version = await check_store(self.store)
+                self.vitals.store_version = await check_store(self.store)
                 await ensure_library(self.store)
                 await self.intake.ensure_group()
                 await self.postbox.open()
-                self.problem = ""
                 return
             except (StoreUnavailable, RedisError) as error:
-                if str(error) != self.problem:
-                    log.error("not ready: %s", error)
-                self.problem = str(error)
+                self.vitals.note(str(error))
                 await anyio.sleep(0.5)
-
-    async def _keep_library(self) -> None:
-        while True:
-            await anyio.sleep(ENSURE_S)
-            try:
-                await ensure_library(self.store)
-                self.problem = ""
-            except (OrionError, RedisError) as error:
-                if str(error) != self.problem:
-                    log.error("not ready: %s", error)
-                self.problem = str(error)
 
     async def run(self) -> None:
         """Everything that runs, until cancelled."""
@@ -94,8 +78,9 @@ class Parts:
             tasks.start_soon(self.watch.run, name="watch")
             tasks.start_soon(self.postbox.run, name="postbox")
             tasks.start_soon(self.postbox.beat, name="postbox beat")
-            tasks.start_soon(self._keep_library, name="library")
+            tasks.start_soon(self.vitals.run, name="vitals")
             await self.watch.seen_once.wait()
+            self.vitals.note("")
             tasks.start_soon(self.planner.lease.run, name="planner lease")
             tasks.start_soon(self.planner.run, name="planner")
             tasks.start_soon(self.upkeep.run, name="upkeep")

@@ -65,7 +65,7 @@ async def _end_on_signal(server: uvicorn.Server, scope: anyio.CancelScope) -> No
 
 def _http_server(settings: Settings, parts: Parts, version: str) -> uvicorn.Server:
     config = uvicorn.Config(
-        create_app(parts.desk, parts, version),
+        create_app(parts.desk, parts.vitals, version, limits=settings.limits),
         host=settings.http_host,
         port=settings.http_port,
         loop="none",

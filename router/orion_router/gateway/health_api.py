@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from orion_contracts.stamp import iso_now
 from orion_router.fleet import Fleet, Node
+from orion_router.vitals import Reading
 
 Verdict = Literal["pass", "warn", "fail"]
 HEALTH_JSON = "application/health+json"
@@ -26,6 +27,11 @@ class Vitals(Protocol):
     @property
     def store_version(self) -> str:
         """The store's version, empty before the first contact."""
+        ...
+
+    @property
+    def reading(self) -> Reading:
+        """The last look at the store."""
         ...
 
 
@@ -60,12 +66,30 @@ def health(fleet: Fleet, vitals: Vitals, version: str, open_requests: int) -> tu
                 },
                 *map(_node_check, sorted(boards, key=lambda node: node.name)),
             ],
-            "requests:open": [
-                {"componentType": "system", "observedValue": open_requests, "status": "pass"}
-            ],
+            "store:responseTime": [_measured(vitals.reading.store_ms, "ms")],
+            "queue:depth": [_measured(vitals.reading.queue_depth, "requests")],
+            "deadletters:depth": [_dead_letters(vitals.reading.dead_letters)],
+            "library:version": [_measured(vitals.reading.library_version, "")],
+            "requests:open": [_measured(open_requests, "requests")],
         },
     }
     return (503 if overall == "fail" else 200), document
+
+
+def _measured(value: float, unit: str, status: Verdict = "pass") -> dict[str, Any]:
+    check: dict[str, Any] = {"componentType": "component", "status": status}
+    if value >= 0:  # below 0: not known yet
+        check["observedValue"] = round(value, 2)
+    if unit:
+        check["observedUnit"] = unit
+    return check
+
+
+def _dead_letters(depth: int) -> dict[str, Any]:
+    check = _measured(depth, "entries", "warn" if depth > 0 else "pass")
+    if depth > 0:
+        check["output"] = "see the stream orion:inference:dead"
+    return check
 
 
 def _nodes_verdict(boards: list[Node], ready: list[Node]) -> Verdict:

@@ -20,6 +20,7 @@ from orion_router.fleet import Fleet, Node
 from orion_router.follower import Follower
 from orion_router.gateway import Gateway, create_app
 from orion_router.records import RequestView
+from orion_router.vitals import Reading
 
 ID = "11111111-2222-4333-8444-555555555555"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -95,6 +96,7 @@ class FakeVitals:
 
     problem: str = ""
     store_version: str = "9.1"
+    reading: Reading = Reading(1.5, 2, 0, 1)
 
 
 class WatchedFollower(Follower):
