@@ -52,24 +52,23 @@ class Intake:
 
     async def run(self) -> None:
         """Read until cancelled; begin with what an earlier life of this consumer left unsettled."""
-        cursor = "0"  # then ">"
+        backlog = True  # first, and after trouble: what was read and not settled
         while True:
             await checkpoint_if_cancelled()  # some clients swallow a cancel inside a blocking read
             try:
                 reply: Any = await self._store.xreadgroup(
                     keys.ROUTER_GROUP,
                     self._router,
-                    {keys.REQUESTS: cursor},
+                    {keys.REQUESTS: "0" if backlog else ">"},
                     count=BATCH,
-                    block=BLOCK_MS if cursor == ">" else None,
+                    block=None if backlog else BLOCK_MS,
                 )
                 entries: list[Any] = reply[0][1] if reply else []
                 for entry, fields in entries:
                     await self.handle(entry, fields or {}, keys.REQUESTS, keys.ROUTER_GROUP)
-                if not entries and cursor != ">":
-                    cursor = ">"
+                backlog = backlog and bool(entries)
             except ResponseError as error:
-                cursor = "0"
+                backlog = True
                 if "NOGROUP" in str(error):
                     await self.ensure_group()
                 else:  # a full store, say: the entry stays pending and is read again
@@ -77,7 +76,7 @@ class Intake:
                     await anyio.sleep(1)
             except RedisError as error:
                 log.warning("intake: the store does not answer: %s", error)
-                cursor = "0"
+                backlog = True
                 await anyio.sleep(0.2)
 
     async def ensure_group(self) -> None:

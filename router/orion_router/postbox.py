@@ -96,7 +96,7 @@ class Mailbox:
                     hand_out(fields)
 
     def _deliver(self, fields: Mapping[bytes, bytes]) -> None:
-        followers = self._followers.get(fields.get(b"id", b"").decode())
+        followers = self._followers.get(fields.get(b"id", b"").decode(errors="replace"))
         if followers:
             event = read_event(fields.get(b"type", b""), fields.get(b"payload", b""))
             if event is not None:

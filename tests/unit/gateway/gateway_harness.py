@@ -96,7 +96,7 @@ class FakeVitals:
 
     problem: str = ""
     store_version: str = "9.1"
-    reading: Reading = Reading(1.5, 2, 0, 1)
+    reading: Reading = field(default_factory=lambda: Reading(1.5, 2, 0, 1))
 
 
 class WatchedFollower(Follower):
