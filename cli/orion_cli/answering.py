@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any, cast
@@ -39,7 +40,8 @@ class Answer:
 
     def print(self) -> tuple[str, str]:
         """Print it as it comes; the whole text, and a line about who said it how fast."""
-        self._waiting.start()
+        if sys.stderr.isatty():
+            self._waiting.start()
         try:
             return self._print()
         except KeyboardInterrupt:

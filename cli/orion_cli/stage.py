@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ class Stage:
 
     def __init__(self, live: bool) -> None:
         self._console = console()
-        self._wants_live = live and self._console.is_terminal
+        self._wants_live = live and sys.stdout.isatty()
         self._live: Live | None = None
         self._warnings: list[str] = []
 
@@ -50,14 +51,14 @@ class Stage:
         self._console.print(what, soft_wrap=isinstance(what, Text))
 
     async def wait_for_boards(self, http: httpx.AsyncClient, run: Run, within_s: float) -> None:
-        """Until every board with an agent may take work, or the time is over."""
+        """Until every board with an agent may take work or says why not, or the time is over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while True:
                     document = await _get(http, "/v1/nodes")
                     nodes: list[Mapping[str, Any]] = document.get("nodes", [])
-                    ready = [n for n in nodes if n.get("state") == "fresh" and not n.get("reasons")]
-                    if len(ready) >= len(run.ollama_hosts):
+                    known = [n for n in nodes if n.get("state") == "fresh" and _settled(n, run)]
+                    if len(known) >= len(run.ollama_hosts):
                         return
                     await asyncio.sleep(0.1)
 
@@ -115,6 +116,12 @@ class Stage:
                     before[row.name] = now
                     (self.say if row.mood == "good" else self.problem)(f"{row.name}: {now}")
             await asyncio.sleep(REFRESH_S)
+
+
+def _settled(node: Mapping[str, Any], run: Run) -> bool:
+    """An Ollama of somebody else's may be away for long; a simulated one is only starting."""
+    reasons: list[str] = node.get("reasons", [])
+    return not reasons or ("unreachable" in reasons and not run.excluded)
 
 
 def _condition(row: Row) -> str:

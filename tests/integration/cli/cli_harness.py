@@ -33,7 +33,12 @@ class Up:
         self.data = home / "state" / "data"
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("ORION_")}
+        # Compiled modules are kept, as they are for a person: nine processes start each time.
+        clean = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith("ORION_") and k != "PYTHONDONTWRITEBYTECODE"
+        }
         self.environment = {**clean, "ORION_STATE": str(home / "state")}
 
     def __enter__(self) -> Self:
