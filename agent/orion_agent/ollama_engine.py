@@ -19,6 +19,7 @@ from orion_agent import calls, replies
 from orion_agent.engine import Census, Done
 from orion_agent.engine_errors import from_status, invalid_call, translate
 from orion_agent.outbox import Delta
+from orion_agent.transport import WireTransport
 from orion_contracts.errors import EngineCrashed
 from orion_contracts.messages import InferenceRequest
 
@@ -38,15 +39,12 @@ class OllamaEngine:
         max_output_tokens: int,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
         # trust_env: a proxy from the environment has no business between us and localhost.
         # verify: without https there is no need to load the certificates of the whole world.
-        common: dict[str, Any] = {
-            "trust_env": False,
-            "limits": limits,
-            "transport": transport,
-            "verify": host.startswith("https:"),
-        }
+        secure = host.startswith("https:")
+        if transport is None and not secure:
+            transport = WireTransport()
+        common: dict[str, Any] = {"trust_env": False, "transport": transport, "verify": secure}
         patient = httpx.Timeout(CONNECT_S, read=None, write=WRITE_S, pool=None)
         self._client = AsyncClient(host, timeout=patient, follow_redirects=False, **common)
         self._plain = httpx.AsyncClient(base_url=host, timeout=patient, **common)
