@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import redis
@@ -15,6 +15,7 @@ from orion_lab.trials import producer
 from orion_lab.trials.figure import figure
 from orion_lab.trials.row import set_faults
 from orion_lab.trials.until import until
+from orion_lab.trials.warm import resident, warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("valkey9")]
 
@@ -46,7 +47,7 @@ def test_work_of_a_killed_worker_starts_elsewhere() -> None:
     names = ("pi-a", "pi-b", "pi-c")
     took: list[float] = []
     with Stack([f"{name}:zero" for name in names]) as stack, stack.client() as store:
-        warm(stack, store)
+        warm(stack, producer.MODEL)
         set_faults(stack, token_delay_ms=500)
         for number in range(20):
             request_id = producer.add(store, tokens=40)
@@ -59,7 +60,7 @@ def test_work_of_a_killed_worker_starts_elsewhere() -> None:
             took.append(time.monotonic() - began_s)
             now_on = producer.record(store, request_id)["node"]
             assert now_on != victim
-            assert now_on in _resident(stack, producer.MODEL)
+            assert now_on in resident(stack, producer.MODEL)
             stack.http.delete(f"{stack.url}/v1/requests/{request_id}")
             stack.restart(f"worker-{victim}")
             producer.wait_state(store, request_id, "CANCELLED")
@@ -76,7 +77,7 @@ def test_sigterm_with_sixteen_in_flight() -> None:
         Stack(["pi-a:zero", "pi-b:zero"], board_flags=flags, worker_flags=flags) as stack,
         stack.client() as store,
     ):
-        warm(stack, store)
+        warm(stack, producer.MODEL)
         set_faults(stack, token_delay_ms=1000)
         stack.kill("worker-pi-b")  # all sixteen on one board
         until(lambda: store.exists(keys.alive("pi-b")) == 0, 20, "pi-b lapsed")
@@ -109,27 +110,6 @@ def test_sigterm_with_sixteen_in_flight() -> None:
     assert requeue_s <= 1.0
     assert (crashes, losses) == (0, 0)
     assert (registered, there) == (0, 0)
-
-
-def warm(stack: Stack, store: redis.Redis) -> None:
-    """Make the model resident on every board and known to be so."""
-    for board in stack.boards.values():
-        stack.http.post(f"{board.url}/api/generate", json={"model": producer.MODEL})
-    until(lambda: _resident(stack, producer.MODEL) >= set(stack.boards), 15, "resident everywhere")
-    del store
-
-
-def _resident(stack: Stack, model: str) -> set[str]:
-    return {
-        name
-        for name, node in stack.nodes().items()
-        if any(model in str(each) for each in _list_of(node, "resident"))
-    }
-
-
-def _list_of(node: dict[str, Any], field: str) -> list[Any]:
-    found = node.get(field) or cast(dict[str, Any], node.get("health") or {}).get(field)
-    return cast(list[Any], found or [])
 
 
 def _planner(store: redis.Redis) -> tuple[str, str]:

@@ -34,20 +34,25 @@ class Menu:
     pauses: int = 10
     span_s: float = 80.0
     weights: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
+    stall_every: int = 5
+    """One pause in so many falls on the store, the second first."""
     down_s: tuple[float, float] = (0.0, 0.8)
-    pause_s: tuple[float, float] = (4.6, 6.5)
+    pause_s: tuple[float, float] = (5.3, 6.5)
+    """Longer than the leases, the 4 s of liveness, and the 5 s that clients wait for the store."""
 
 
 def plan(seed: int, victims: Mapping[str, Sequence[str]], menu: Menu) -> list[Harm]:
     """The deeds in order of time. Each kind gets its exact share of the kills; pauses fall on the
-    workers in turn. Nobody is killed who is down or paused just then."""
+    workers in turn, and some on the store: then calls time out, are repeated,
+    and both arrive. Nobody is killed who is down or paused just then."""
     random = Random(seed)
     deeds: list[Harm] = []
     step = menu.span_s / max(1, menu.pauses)
     for number in range(menu.pauses):
         for_s = random.uniform(*menu.pause_s)
         at_s = step * number + random.random() * max(0.0, step - for_s)
-        victim = victims["worker"][number % len(victims["worker"])]
+        stalled = victims["store"] if number % menu.stall_every == 1 else victims["worker"]
+        victim = stalled[number % len(stalled)]
         deeds.append(Harm(at_s, "pause", victim, for_s))
     kinds = _apportion(menu.kills, menu.weights)
     random.shuffle(kinds)
@@ -79,21 +84,21 @@ def _apportion(total: int, weights: Mapping[str, int]) -> list[str]:
 def inflict(
     troupe: Troupe,
     harms: Sequence[Harm],
-    tick: Callable[[float, Counter[str]], None],
+    tick: Callable[[Counter[str]], None],
+    done: Counter[str],
     wait_s: float = 0.05,
-) -> Counter[str]:
-    """Do all of it, call `tick` in between, and leave everybody running; counts what was done.
+) -> None:
+    """Do all of it, call `tick` in between, and leave everybody running; counts into `done`.
 
     A kill that meets nobody alive does not count: the victim is started and killed then.
     """
     began = time.monotonic()
-    done: Counter[str] = Counter()
     # Ties are broken by the number: a victim's return never overtakes its fall.
     agenda = [(harm.at_s, number, "fall", harm) for number, harm in enumerate(harms)]
     heapq.heapify(agenda)
     while agenda:
         now_s = time.monotonic() - began
-        tick(now_s, done)
+        tick(done)
         if agenda[0][0] > now_s:
             time.sleep(min(wait_s, agenda[0][0] - now_s))
             continue
@@ -105,7 +110,6 @@ def inflict(
             troupe.resume(harm.victim)
         else:
             troupe.restart(harm.victim)
-    return done
 
 
 def _fall(troupe: Troupe, harm: Harm, done: Counter[str]) -> None:
@@ -115,6 +119,7 @@ def _fall(troupe: Troupe, harm: Harm, done: Counter[str]) -> None:
     if harm.deed == "pause":
         troupe.pause(harm.victim)
         done["pauses"] += 1
+        done[f"pauses {kind}"] += 1
     else:
         troupe.kill(harm.victim)
         done["kills"] += 1

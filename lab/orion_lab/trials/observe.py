@@ -58,6 +58,9 @@ class Observer:
         self.seen: list[Entry] = []
         self.answered: dict[str, float] = {}
         """Request id to the time of its first final on the stream where its client waits."""
+        self.twice: set[str] = set()
+        """Requests that got a second final on one stream: a broken promise, seen as it breaks."""
+        self._finals: set[tuple[str, str]] = set()
         self._waits: dict[str, str] = {}
         self._answer = asyncio.Event()
 
@@ -100,6 +103,11 @@ class Observer:
 
     def _note(self, entry: Entry, now_s: float) -> None:
         self.seen.append(entry)
+        if entry.kind == "final":
+            place = (entry.request_id, entry.stream)
+            if place in self._finals:
+                self.twice.add(entry.request_id)
+            self._finals.add(place)
         if entry.kind == "final" and self._waits.get(entry.request_id) == entry.stream:
             self.answered.setdefault(entry.request_id, now_s)
             self._answer.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orion_lab.history import BROKEN, Verdict
 
@@ -23,8 +23,14 @@ class Outcome:
     seconds: float
     seed: int
     store: str
-    mutant: str = ""
-    notes: tuple[str, ...] = field(default=())
+    title: str = ""
+    ended: tuple[str, ...] = ()
+    """Processes that ended although nobody ended them."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the histories show a broken promise; a low completed share alone is none."""
+        return any(getattr(self.verdict, name) for name in BROKEN)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -38,6 +44,8 @@ class Outcome:
             for name, count in self.wanted.items()
             if self.harm[name] < count
         ]
+        if self.ended:
+            found.append(f"ended by themselves: {', '.join(self.ended)}")
         if not self.told["requests run again"]:
             found.append("no request ran twice: the harm met nobody")
         return tuple(found)
@@ -46,7 +54,6 @@ class Outcome:
 def print_outcome(outcome: Outcome) -> None:
     """The table."""
     verdict = outcome.verdict
-    title = f"broken ledger: {outcome.mutant}" if outcome.mutant else "sound ledger"
     rows: list[tuple[str, object]] = [
         ("store", outcome.store),
         ("seed, seconds", f"{outcome.seed}, {outcome.seconds:.0f}"),
@@ -66,7 +73,7 @@ def print_outcome(outcome: Outcome) -> None:
         ("left in the ledger", _counts({k: v for k, v in outcome.left.items() if v}) or "nothing"),
         ("clients", _counts(outcome.clients)),
     ]
-    print(f"\n== {title}")
+    print(f"\n== {outcome.title}")
     for name, value in rows:
         print(f"  {name:<34} {value}")
     for reason in outcome.reasons:
