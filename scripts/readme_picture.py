@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-COLUMNS = 118
+COLUMNS = 130
 READY_WITHIN_S = 60.0
 QUESTION = "What is the capital of France?"
 ORION = [sys.executable, "-m", "orion_cli.main"]
