@@ -17,6 +17,8 @@ Priority = Literal["interactive", "batch"]
 Status = Literal["completed", "failed", "expired", "cancelled", "rejected"]
 PRIORITY_CLASS: Mapping[str, int] = {"interactive": 0, "batch": 1}
 DEFAULT_KEEP_ALIVE_S = 600
+MAX_WHOLE = 2**31 - 1
+"""What every engine can count: in seconds 68 years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,9 @@ class InferenceRequest:
         known["messages"] = tuple(known["messages"])
         if "tools" in known:
             known["tools"] = tuple(known["tools"])
+        for name in ("keep_alive_seconds", "deadline_ms"):  # 600.0 and 1e30 are integers in JSON
+            if known.get(name) is not None:
+                known[name] = min(int(known[name]), MAX_WHOLE)
         return cls(**known)
 
     @classmethod
