@@ -28,16 +28,19 @@ Event = Piece | Final
 
 
 def read_event(kind: bytes, payload: bytes) -> Event | None:
-    """An event from a stream entry's fields; None for what is neither chunk nor final."""
+    """An event from a stream entry's fields; None for what is neither chunk nor final.
+
+    Outsiders may add entries to a request's own stream: what has another shape is passed over.
+    """
     try:
         document: Any = orjson.loads(payload)
-        if kind == b"final":
+        if kind == b"final" and isinstance(document, dict):
             return Final(cast(dict[str, Any], document))
         if kind == b"chunk":
             return Piece(
                 int(document["attempt"]),
                 int(document["seq"]),
-                document["deltas"],
+                _deltas(document["deltas"]),
                 document.get("residency"),
                 document.get("queue_ms"),
                 str(document.get("source", "")).rpartition("/")[2] or None,
@@ -45,3 +48,11 @@ def read_event(kind: bytes, payload: bytes) -> Event | None:
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None
     return None
+
+
+def _deltas(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(
+        isinstance(each, dict) for each in cast(list[Any], value)
+    ):
+        raise TypeError("deltas is a list of objects")
+    return cast(list[dict[str, Any]], value)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from orion_contracts import keys
+from orion_contracts.streams import read_streams
 from orion_router.events import read_event
 from orion_router.follower import Follower
 
@@ -82,18 +83,17 @@ class Mailbox:
         while True:
             await checkpoint_if_cancelled()  # some clients swallow a cancel inside a blocking read
             try:
-                streams: dict[Any, Any] = dict(self._last)
-                reply: Any = await self._store.xread(streams, count=BATCH, block=BLOCK_MS)
+                reply = await read_streams(self._store, self._last, BATCH, BLOCK_MS)
             except RedisError as error:
                 log.warning("mailbox: the store does not answer: %s", error)
                 await anyio.sleep(0.2)
                 continue
-            for name, entries in reply or ():
+            for name, entries in reply:
                 stream = name.decode()
                 self._last[stream] = entries[-1][0].decode()
                 hand_out = self._deliver if stream == self.key else self._ring
                 for _, fields in entries:
-                    hand_out(fields)
+                    hand_out(fields or {})
 
     def _deliver(self, fields: Mapping[bytes, bytes]) -> None:
         followers = self._followers.get(fields.get(b"id", b"").decode(errors="replace"))
