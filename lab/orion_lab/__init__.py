@@ -1,1 +1,1 @@
-"""The laboratory: simulated boards and Ollama servers, load generators, benchmarks, history checkers."""
+"""The laboratory: simulated boards and Ollamas, load generators, benchmarks, history checkers."""
