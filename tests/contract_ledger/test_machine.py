@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from orion_contracts import keys
 from orion_contracts.ledger import Limits, library_source
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(900)]
 TERMINAL = {"COMPLETED", "FAILED", "EXPIRED", "CANCELLED", "REJECTED"}
 NODES = ("pi-a", "pi-b", "pi-c")
 STAMP = "2026-01-01T00:00:00.000Z"
@@ -412,11 +412,12 @@ def plain(value: Any) -> Any:
     """Bytes become text, all the way down."""
     if isinstance(value, bytes):
         return value.decode()
-    kind: Any = type(value)
-    if kind in (list, set):
-        return kind(plain(item) for item in value)
-    if kind is dict:
-        return {plain(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, set):
+        return {plain(item) for item in value}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, dict):
+        return {plain(k): plain(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType]
     return value
 
 

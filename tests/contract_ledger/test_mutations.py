@@ -29,6 +29,7 @@ from orion_lab.stores import StoreProcess
 from servers.needs import demand
 from servers.stores import fake_store, real_store
 
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(60)]
 Check = Callable[..., Awaitable[None]]
 
 CORE: Sequence[Check] = (
@@ -93,7 +94,6 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StoreP
         yield server
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["", *ONLY_REAL])
 async def test_memory_mutants_are_caught(name: str, real: StoreProcess) -> None:
     """Only a real server enforces its memory limit; "" is the control."""
