@@ -90,9 +90,23 @@ class Intake:
     async def handle(
         self, entry: bytes, fields: Mapping[bytes, bytes], stream: str, group: str
     ) -> None:
-        """Admit, cancel or refuse one entry."""
+        """Admit, cancel or refuse one entry. Nothing that it holds can stop the next one."""
         self.read += 1
         source = DirectEntry(stream, group, entry.decode())
+        try:
+            await self._handle(source, entry, fields)
+        except RedisError:
+            raise  # the entry stays pending and is read again
+        except Exception:
+            self.refused += 1
+            log.exception("entry %s could not be served", source.entry)
+            why = "the router could not read this entry"
+            await self._ledger.refuse(source, "", "", b"", why, b"")
+
+    async def _handle(
+        self, source: DirectEntry, entry: bytes, fields: Mapping[bytes, bytes]
+    ) -> None:
+        stream, group = source.stream, source.group
         if fields.get(b"type") == b"cancel":
             request_id = fields.get(b"request_id", b"").decode(errors="replace")[:64]
             await self._ledger.cancel(request_id)

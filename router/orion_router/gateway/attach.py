@@ -31,7 +31,7 @@ class Attach:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One reader."""
-        request_id = str(scope["path_params"]["request_id"]).lower()
+        request_id = str(scope["path_params"]["request_id"])
         try:
             if not is_request_id(request_id):
                 raise InvalidRequest("the request id in the path must be a UUID", "request_id")

@@ -35,7 +35,7 @@ def identify(headers: RequestHeaders, path: str) -> Identity:
     if caller:
         source = "gateway/" + hashlib.blake2b(caller, digest_size=4).hexdigest()
     if given := headers.get(b"x-orion-request-id"):
-        text = given.decode("latin-1").lower()
+        text = given.decode("latin-1")
         if not is_request_id(text):
             raise InvalidRequest("x-orion-request-id: must be a UUID", "x-orion-request-id")
         return Identity(text, True, source)

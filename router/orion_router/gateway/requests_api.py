@@ -135,7 +135,7 @@ def describe(view: View) -> dict[str, Any]:
 
 def read_id(request: Request) -> str:
     """The id in the path. Raises InvalidRequest."""
-    text = str(request.path_params["request_id"]).lower()
+    text = str(request.path_params["request_id"])
     if not is_request_id(text):
         raise InvalidRequest("the request id in the path must be a UUID", "request_id")
     return text

@@ -16,6 +16,7 @@ from integration.producers.customer import (
     node_stream,
     request,
 )
+from orion_lab.stack import Stack
 
 STREAMS = [REQUESTS, node_stream("pi-a")]
 
@@ -148,6 +149,21 @@ def test_a_streaming_producer_gets_the_tokens_in_order(producer: Producer, strea
     text = "".join(d.get("content", "") for chunk in chunks for d in chunk["deltas"])
     assert text == final["response"]
     assert entries[-1][1][b"type"] == b"final"
+
+
+def test_the_gateway_finds_a_producers_request_by_its_id_as_written(
+    system: Stack, producer: Producer
+) -> None:
+    """An id in capitals is found in capitals: by GET, and by its events."""
+    asked = request(request_id=fresh_id().upper())
+    producer.add(asked)
+    answer = producer.wait(asked["callback"])
+
+    one = f"{system.url}/v1/requests/{asked['request_id']}"
+    assert system.http.get(one).json()["final"]["response"] == answer["response"]
+    events = system.http.get(f"{one}/events")
+    assert events.status_code == 200
+    assert "event: final" in events.text
 
 
 def test_a_clients_own_stream_is_left_alone(producer: Producer) -> None:
