@@ -82,11 +82,15 @@ parity: $(VENV)/.dev ## The same calls against a real Ollama (ORION_OLLAMA) and 
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Kill workers, routers and the store under load and check every request's history
-	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
+	@$(BIN)/python -m orion_lab.trials.chaos $(ARGS)
 
 .PHONY: faults
 faults: $(VENV)/.dev ## Single faults: store kills, clock steps, takeover, hung engines, shutdown
-	@$(BIN)/python -m pytest -q -m faults $(ARGS)
+	@$(BIN)/python -m pytest -q -rP -m faults $(ARGS)
+
+.PHONY: behaviour
+behaviour: $(VENV)/.dev ## The behaviour checks that other gateways went through, our figures beside theirs
+	@$(BIN)/python -m orion_lab.trials.behaviour $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## Overhead against a floor and LiteLLM, in one run (options: ARGS="--short")

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     began_s = time.monotonic()
     menu = Menu(kills=arguments.kills, pauses=arguments.pauses, span_s=arguments.span_s)
-    storm = Storm(arguments.seed, arguments.requests, menu, arguments.drain_s)
+    storm = Storm(arguments.seed, arguments.requests, menu, drain_s=arguments.drain_s)
     if arguments.mutant:
         outcome = rage(shortened(storm, arguments.mutant), arguments.keep)
         print_outcome(outcome)
@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcome = rage(storm, arguments.keep)
     print_outcome(outcome)
     results = [("sound ledger", "passed" if not outcome.reasons else "FAILED")]
-    for name in () if arguments.sound_only else BITES:
-        results.append((f"broken ledger {name}", _caught(storm, name, arguments.keep)))
+    broken = () if arguments.sound_only else BITES
+    results += [(f"broken ledger {name}", _caught(storm, name, arguments.keep)) for name in broken]
     for name, result in results:
         print(f"{name:<45} {result}")
     print(f"{'seconds in all':<45} {time.monotonic() - began_s:.0f}", flush=True)

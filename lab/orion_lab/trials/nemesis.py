@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from orion_lab.troupe import Troupe
 
 Deed = Literal["kill", "pause"]
-WEIGHTS: Final[Mapping[str, int]] = {"worker": 5, "router": 3, "store": 2}
+WEIGHTS: Final[Mapping[str, int]] = {"worker": 6, "router": 2, "store": 2}
 _SETTLE_S: Final = 0.4
 
 

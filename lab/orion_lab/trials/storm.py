@@ -26,7 +26,7 @@ from orion_lab.trials.warm import warm
 
 MODEL: Final = "smollm2:135m"
 BOARDS: Final = ("pi-a", "pi-b", "pi-c", "pi-d")
-SLOTS, TOKENS, TOKEN_MS = 4, 16, 8
+SLOTS, TOKENS = 4, 16
 RUN_LEASE_MS, ASSIGN_LEASE_MS = 3000, 2000
 SETTLE_S: Final = 6.0
 """Lease and liveness: what would come twice has come by then."""
@@ -41,6 +41,7 @@ class Storm:
     seed: int
     requests: int
     menu: Menu
+    token_ms: float = 12.0
     drain_s: float = 60.0
     mutant: str = ""
 
@@ -84,7 +85,7 @@ def rage(storm: Storm, keep: Path | None = None) -> Outcome:
 def _rage(stack: Stack, storm: Storm, disk: str) -> Outcome:
     warm(stack, MODEL)
     for board in stack.boards.values():
-        board.set_fault(token_delay_ms=TOKEN_MS)
+        board.set_fault(token_delay_ms=storm.token_ms)
     load = questions(storm.seed, storm.requests, MODEL, TOKENS)
     began_s = time.monotonic()
     rate = storm.requests / storm.menu.span_s
@@ -161,15 +162,17 @@ def _history(stack: Stack, load: list[Question], pressure: Pressure, cut_short: 
         streams = [*(each.reply for each in load), *map(keys.responses, ids)]
         end = tuple(each for each in read_all(client, streams) if each.kind != "alien")
     asked = list(pressure.notes.asked.values())
-    if cut_short:
-        answered = {each.request_id for each in (*seen, *end) if each.kind == "final"}
+    if cut_short:  # the system is at work: only what the observer saw as it happened is whole
+        end = seen
+        answered = {each.request_id for each in seen if each.kind == "final"}
         asked = [each._replace(acknowledged=each.request_id in answered) for each in asked]
     return History(asked, seen, end, tuple(pressure.notes.heard))
 
 
 def shortened(storm: Storm, mutant: str) -> Storm:
-    """The same storm for a broken ledger: fewer requests, more of the harm that such a ledger
-    cannot stand (deaths of workers and store, a stalled store), fewer dead planners."""
+    """The same storm for a broken ledger: fewer and slower requests, so that every harm meets
+    many, more of what such a ledger cannot stand (deaths of workers and store, a stalled store),
+    and fewer dead planners."""
     weights = {"worker": 6, "router": 1, "store": 3}
     menu = replace(storm.menu, kills=20, pauses=6, span_s=36.0, weights=weights, stall_every=2)
-    return replace(storm, requests=1000, menu=menu, drain_s=10.0, mutant=mutant)
+    return replace(storm, requests=1000, menu=menu, token_ms=30.0, drain_s=10.0, mutant=mutant)
