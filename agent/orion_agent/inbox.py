@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import anyio
 from redis.asyncio import Redis
@@ -24,6 +24,7 @@ from orion_contracts import keys
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry, FailureKind, Ledger
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.streams import read_group
 
 BLOCK_MS = 1000
 CLOSED_PAUSE_S = 1.0
@@ -112,13 +113,10 @@ class Inbox:
             await self._serve(entry, fields)
 
     async def _read(self, after: str, count: int, block: int | None) -> list[tuple[str, Fields]]:
-        reply: Any = await self._reads.xreadgroup(
-            keys.WORKERS_GROUP, self._node, {self._stream: after}, count=count, block=block
+        entries = await read_group(
+            self._reads, keys.WORKERS_GROUP, self._node, self._stream, after, count, block
         )
-        if not reply:
-            return []
-        (_, entries), = reply  # fmt: skip
-        return [(entry.decode(), fields) for entry, fields in cast(list[Any], entries)]
+        return [(entry.decode(), fields) for entry, fields in entries]
 
     async def _serve(self, entry: str, fields: Fields) -> None:
         try:

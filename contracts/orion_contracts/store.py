@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.asyncio import Redis
@@ -13,6 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as SyncRetry
 
 from orion_contracts.errors import Misconfigured, StoreUnavailable
+from orion_contracts.hotline import Hotline
 
 SOCKET_TIMEOUT_S = 5.0
 """Longer than every blocking read of ours (at most 2 s)."""
@@ -58,11 +59,11 @@ def _options(password: str, username: str) -> dict[str, Any]:
     return options
 
 
-def connect(address: str, password: str = "", username: str = "", *, retries: int = 3) -> Redis:
+def connect(address: str, password: str = "", username: str = "", *, retries: int = 3) -> Hotline:
     """An asyncio client. Commands are retried `retries` times: every call of ours is idempotent."""
     retry = Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
-    client = Redis.from_url(store_url(address), retry=retry, **_options(password, username))
-    return client
+    client = Hotline.from_url(store_url(address), retry=retry, **_options(password, username))
+    return cast(Hotline, client)
 
 
 def connect_sync(address: str, password: str = "", username: str = "") -> redis.Redis:

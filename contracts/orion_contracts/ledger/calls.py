@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
 from orion_contracts import keys
+from orion_contracts.hotline import Hotline
 from orion_contracts.ledger.replies import (
     Admission,
     Attached,
@@ -56,6 +57,8 @@ class Ledger:
         self._limits = (limits.crashes, limits.losses, limits.refusals)
 
     async def _call(self, name: str, *args: str | int | bytes) -> Any:
+        if isinstance(self._store, Hotline):
+            return await self._store.call("FCALL", f"orion_{name}", 0, *args)
         store: Any = self._store  # untyped below this point
         return await store.execute_command("FCALL", f"orion_{name}", 0, *args)
 
@@ -215,6 +218,15 @@ class Ledger:
     async def enlist(self, node: str, incarnation: str) -> int:
         """Begin a worker's life; returns how many requests its previous incarnation held."""
         return int(await self._call("enlist", node, incarnation, iso_now(), *self._limits))
+
+    async def report(
+        self, node: str, ttl_s: int, changed: Mapping[str, bytes], gone: Iterable[str], whole: bool
+    ) -> int:
+        """Write a board's health hash, also to a full store; returns how many fields it has."""
+        pairs = [part for pair in changed.items() for part in pair]
+        return int(
+            await self._call("report", node, ttl_s * 1000, int(whole), len(changed), *pairs, *gone)
+        )
 
     async def leave(self, node: str, incarnation: str) -> int:
         """End a worker's life in peace; returns how many requests went back."""
