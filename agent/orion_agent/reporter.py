@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import anyio
 import orjson
@@ -29,6 +28,7 @@ from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import EngineError, OrionError
 from orion_contracts.health import TTL_S, NodeHealth
+from orion_contracts.ledger import Ledger
 from orion_contracts.stamp import iso_now
 
 AT_MOST_EVERY_S = 0.5
@@ -57,6 +57,7 @@ class Reporter:
         self._root, self._interval_s, self._clock = root, interval_s, clock
         self._sample = Sample()
         self._known_before = False
+        self._ledger = Ledger(store)
         self._written: dict[str, bytes] = {}
         self._seq = 0
         self._looks = 0
@@ -150,21 +151,14 @@ class Reporter:
         )  # fmt: skip
 
     async def _write(self, fields: dict[str, bytes]) -> None:
-        key, before = keys.node_health(self._who.node), self._written
-        changed: dict[Any, Any] = {k: v for k, v in fields.items() if before.get(k) != v}
+        before = self._written
+        changed = {k: v for k, v in fields.items() if before.get(k) != v}
         gone = [name for name in before if name not in fields]
-        async with self._store.pipeline(transaction=True) as pipe:
-            if not before:
-                pipe.delete(key)
-            pipe.hset(key, mapping=changed)
-            if gone:
-                pipe.hdel(key, *gone)
-            pipe.expire(key, TTL_S)
-            pipe.sadd(keys.NODES, self._who.node)
-            pipe.hlen(key)
+        length = await self._ledger.report(self._who.node, TTL_S, changed, gone, whole=not before)
+        async with self._store.pipeline(transaction=False) as pipe:
             pipe.get(keys.CONFIG)
             pipe.exists(keys.drain(self._who.node))
-            *_, length, config, drain = await pipe.execute()
+            config, drain = await pipe.execute()
         self._written = fields
         self.draining = bool(drain)
         self._read_config(config)

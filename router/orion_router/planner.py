@@ -158,6 +158,8 @@ class Planner:
             await self.backlog.fetch([item.request_id])
             return
         else:
+            if reply.obstacle is Obstacle.BARRED:  # somebody spoilt its stream
+                self._cooling[decision.node] = time.monotonic() + COOL_S
             self._watch.poke()
             await self.backlog.resync()
         self.backlog.enqueue(item)

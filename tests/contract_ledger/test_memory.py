@@ -68,3 +68,15 @@ async def test_accepted_work_is_finished(bench: Bench, store: Store) -> None:
     assert len(await bench.payloads("my:replies", "chunk")) == 2
     for request_id in (first, second, third):
         await bench.the_final(request_id)
+
+
+async def test_a_full_store_takes_health_reports(bench: Bench, store: Store) -> None:
+    """Boards without a report get no work, and only finished work makes room again."""
+    await bench.board("pi-a")
+    async with full(bench, store):
+        length = await bench.ledger.report("pi-a", 15, {"seq": b"1", "slots": b"2"}, (), whole=True)
+        shorter = await bench.ledger.report("pi-a", 15, {"seq": b"2"}, ("slots",), whole=False)
+
+    assert (length, shorter) == (2, 1)
+    assert await bench.store.hgetall(keys.node_health("pi-a")) == {b"seq": b"2"}
+    assert 0 < await bench.store.pttl(keys.node_health("pi-a")) <= 15_000

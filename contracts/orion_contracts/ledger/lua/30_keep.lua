@@ -62,6 +62,20 @@ local function beat(_, a)
   return 'OK'
 end
 
+-- node ttl_ms whole(1|0) changed field value ... gone ...: a board's report -> how many fields it has.
+-- A function of its own so that a full store takes it: boards without a report get no work, and only
+-- finished work makes room again.
+local function report(_, a)
+  local key, changed = P .. 'node:' .. a[1], number(a[4], 'changed')
+  local ttl, last = number(a[2], 'ttl_ms'), 4 + 2 * changed
+  if a[3] == '1' then redis.call('DEL', key) end
+  if changed > 0 then redis.call('HSET', key, unpack(a, 5, last)) end
+  if #a > last then redis.call('HDEL', key, unpack(a, last + 1)) end
+  redis.call('PEXPIRE', key, ttl)
+  redis.call('SADD', NODES, a[1])
+  return redis.call('HLEN', key)
+end
+
 -- node incarnation iso limits: a worker leaves in peace; what it still holds goes back unharmed
 local function leave(_, a)
   local node, me, limits = a[1], a[2], limits_from(a, 4)
@@ -224,6 +238,7 @@ register('finish', finish, 7, { 'allow-oom' })
 register('release', release, 8, { 'allow-oom' })
 register('enlist', enlist, 6, { 'allow-oom' })
 register('beat', beat, 3, { 'allow-oom' })
+register('report', report, 4, { 'allow-oom' })
 register('leave', leave, 6, { 'allow-oom' })
 register('cancel', cancel, 2, { 'allow-oom' })
 register('attach', attach, 2, { 'allow-oom' })
