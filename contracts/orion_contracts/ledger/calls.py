@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
-from redis.asyncio import Redis
-
-from orion_contracts import keys
-from orion_contracts.hotline import Hotline
+from orion_contracts.ledger.boards import BoardCalls
+from orion_contracts.ledger.connection import text
+from orion_contracts.ledger.planning import PlannerCalls
 from orion_contracts.ledger.replies import (
     Admission,
     Attached,
@@ -18,12 +17,8 @@ from orion_contracts.ledger.replies import (
     DirectEntry,
     Dispatched,
     FailureKind,
-    LeaseTimes,
-    Limits,
     Obstacle,
-    PlannerClaim,
     Started,
-    Swept,
 )
 from orion_contracts.messages import PRIORITY_CLASS, InferenceRequest
 from orion_contracts.stamp import iso_now
@@ -36,31 +31,13 @@ def fingerprint(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 def _sendable(text: str) -> bytes:
     """At most 200 characters of an error's text; an engine may put lone surrogates into it."""
     return text[:200].encode("utf-8", "replace")
 
 
-class Ledger:
+class Ledger(BoardCalls, PlannerCalls):
     """Typed access to the function library over one client. Raises redis' errors as they are."""
-
-    def __init__(
-        self, store: Redis, times: LeaseTimes | None = None, limits: Limits | None = None
-    ) -> None:
-        self._store = store
-        self.times = times or LeaseTimes()
-        limits = limits or Limits()
-        self._limits = (limits.crashes, limits.losses, limits.refusals)
-
-    async def _call(self, name: str, *args: str | int | bytes) -> Any:
-        if isinstance(self._store, Hotline):
-            return await self._store.call("FCALL", f"orion_{name}", 0, *args)
-        store: Any = self._store  # untyped below this point
-        return await store.execute_command("FCALL", f"orion_{name}", 0, *args)
 
     def _admission(
         self,
@@ -117,7 +94,7 @@ class Ledger:
         )
         nonce = secrets.token_hex(6)
         reply = await self._call("admit", *args, node, epoch, depth, nonce, self.times.assign_ms)
-        state, *rest = [_text(v) for v in cast(list[Any], reply)]
+        state, *rest = [text(v) for v in cast(list[Any], reply)]
         if state == "DUP":
             return Admission(state, rest[0], rest[1], int(rest[2]))
         if state == "ASSIGNED":
@@ -140,9 +117,9 @@ class Ledger:
             list[Any],
             await self._call("take", *args, node, incarnation, nonce, self.times.run_ms),
         )
-        if _text(reply[0]) != "RUN":
+        if text(reply[0]) != "RUN":
             return None
-        return Started(_text(reply[1]), body, int(reply[3]), int(reply[4]), int(reply[5]))
+        return Started(text(reply[1]), body, int(reply[3]), int(reply[4]), int(reply[5]))
 
     async def refuse(
         self,
@@ -165,9 +142,9 @@ class Ledger:
                 "dispatch", request_id, node, epoch, depth, nonce, self.times.assign_ms
             ),
         )
-        state = _text(reply[0])
+        state = text(reply[0])
         if state == "ASSIGNED":
-            return Dispatched(None, _text(reply[1]), int(reply[2]))
+            return Dispatched(None, text(reply[1]), int(reply[2]))
         return Dispatched(Obstacle(state))
 
     async def start(
@@ -180,13 +157,13 @@ class Ledger:
                 "start", node, entry, request_id, token, incarnation, self.times.run_ms
             ),
         )
-        if _text(reply[0]) != "RUN":
+        if text(reply[0]) != "RUN":
             return None
-        return Started(_text(reply[1]), reply[2], int(reply[3]), int(reply[4]), int(reply[5]))
+        return Started(text(reply[1]), reply[2], int(reply[3]), int(reply[4]), int(reply[5]))
 
     async def emit(self, request_id: str, token: str, seq: int = 0, payload: bytes = b"") -> str:
         """Publish a chunk and renew the lease; OK, FENCED or CANCEL. Empty: only renew."""
-        return _text(await self._call("emit", request_id, token, self.times.run_ms, seq, payload))
+        return text(await self._call("emit", request_id, token, self.times.run_ms, seq, payload))
 
     async def finish(
         self,
@@ -201,7 +178,7 @@ class Ledger:
     ) -> Closed:
         """Publish the last chunk and the final, and close the record, once. `dead`: also bury."""
         return Closed(
-            _text(
+            text(
                 await self._call(
                     "finish", request_id, token, status.upper(), final, seq, chunk, dead
                 )
@@ -213,72 +190,13 @@ class Ledger:
         reply = await self._call(
             "release", request_id, token, kind.value, _sendable(why), iso_now(), *self._limits
         )
-        return _text(reply) == "OK"
-
-    async def enlist(self, node: str, incarnation: str) -> int:
-        """Begin a worker's life; returns how many requests its previous incarnation held."""
-        return int(await self._call("enlist", node, incarnation, iso_now(), *self._limits))
-
-    async def report(
-        self, node: str, ttl_s: int, changed: Mapping[str, bytes], gone: Iterable[str], whole: bool
-    ) -> int:
-        """Write a board's health hash, also to a full store; returns how many fields it has."""
-        pairs = [part for pair in changed.items() for part in pair]
-        return int(
-            await self._call("report", node, ttl_s * 1000, int(whole), len(changed), *pairs, *gone)
-        )
-
-    async def leave(self, node: str, incarnation: str) -> int:
-        """End a worker's life in peace; returns how many requests went back."""
-        return int(await self._call("leave", node, incarnation, iso_now(), *self._limits))
+        return text(reply) == "OK"
 
     async def cancel(self, request_id: str) -> str:
         """UNKNOWN, a terminal state (CANCELLED now or what it was before), or PENDING."""
-        return _text(await self._call("cancel", request_id, iso_now()))
+        return text(await self._call("cancel", request_id, iso_now()))
 
     async def attach(self, request_id: str, mailbox: str) -> Attached:
         """Send further chunks to this mailbox."""
         state, attempt = cast(Sequence[Any], await self._call("attach", request_id, mailbox))
-        return Attached(_text(state), int(attempt or 0))
-
-    async def reject(self, request_id: str, epoch: str, status: str, final: bytes) -> bool:
-        """As the planner, close a queued request without running it."""
-        return _text(await self._call("reject", request_id, epoch, status.upper(), final)) == "OK"
-
-    async def planner(self, me: str, seen_epoch: str = "") -> PlannerClaim:
-        """Claim or confirm the planner lease. `seen_epoch`: of a holder that fell silent."""
-        state, epoch, owner = (
-            _text(v) for v in cast(list[Any], await self._call("planner", me, seen_epoch))
-        )
-        return PlannerClaim(state != "OTHER", epoch, owner, state == "TAKEN")
-
-    async def resign(self, me: str) -> None:
-        """Give the planner lease up."""
-        await self._call("resign", me)
-
-    async def sweep(self, epoch: str, expected_ms: int | None, batch: int = 256) -> Swept:
-        """Close what is overdue and requeue what was lost; tells of a stepped clock instead."""
-        expected = "" if expected_ms is None else expected_ms
-        reply = cast(
-            list[Any], await self._call("sweep", epoch, expected, batch, iso_now(), *self._limits)
-        )
-        state = _text(reply[0])
-        if state == "OK":
-            return Swept(state, int(reply[1]), moved=int(reply[2]))
-        return Swept(state, int(reply[1]), int(reply[2])) if state == "JUMP" else Swept(state)
-
-    async def clock_ms(self) -> int:
-        """The ledger's time as its functions reckon it, in ms."""
-        pipe = self._store.pipeline(transaction=False)
-        pipe.time()
-        pipe.hmget(keys.CLOCK, "offset", "last")
-        (seconds, micros), (offset, last) = await pipe.execute()
-        return max(int(seconds) * 1000 + int(micros) // 1000 + int(offset or 0), int(last or 0))
-
-    async def steady(self, epoch: str, true_now_ms: int) -> bool:
-        """The store's clock was stepped: the ledger's clock goes on at `true_now_ms`."""
-        return _text(await self._call("steady", epoch, true_now_ms, self.times.run_ms)) == "OK"
-
-    async def grace(self, epoch: str) -> bool:
-        """The store stood still: leases and liveness begin anew."""
-        return _text(await self._call("grace", epoch, self.times.run_ms)) == "OK"
+        return Attached(text(state), int(attempt or 0))
