@@ -14,6 +14,7 @@ from orion_lab.trials import producer
 from orion_lab.trials.figure import figure
 from orion_lab.trials.row import set_faults
 from orion_lab.trials.until import until
+from orion_lab.trials.warm import warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("valkey9")]
 
@@ -107,6 +108,7 @@ def test_a_stream_that_ends_without_done_is_a_failure() -> None:
     """The engine closes the stream after three tokens without `done`: never an answer; the request
     runs again elsewhere and its final is whole."""
     with Stack(["pi-a:zero", "pi-b:zero"]) as stack, stack.client() as store:
+        warm(stack, producer.MODEL)  # the load itself would take the fault
         for board in stack.boards.values():
             board.set_fault(end_without_done_after=3, count=1)
         ids = [producer.add(store, tokens=10, stream=True) for _ in range(4)]

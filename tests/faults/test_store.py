@@ -17,6 +17,7 @@ from orion_lab.trials.chatting import Chat, Chatters
 from orion_lab.trials.figure import figure
 from orion_lab.trials.row import set_faults
 from orion_lab.trials.until import until
+from orion_lab.trials.warm import warm
 
 pytestmark = [pytest.mark.faults, pytest.mark.needs("valkey9")]
 
@@ -62,7 +63,8 @@ def test_a_stepped_clock_closes_nothing(step_s: float) -> None:
     """The store comes back with another time while requests run and wait, each with a deadline:
     0 expired, 0 crashes, and new requests are served."""
     with Stack(["pi-a:zero", "pi-b:zero"]) as stack:
-        set_faults(stack, token_delay_ms=400)
+        warm(stack, producer.MODEL)  # two run at once, and none is answered before the step:
+        set_faults(stack, token_delay_ms=400)  # an answer lives an hour, by the store's clock
         with stack.client() as store:
             old = [producer.add(store, tokens=8, deadline_ms=120_000) for _ in range(8)]
             until(
