@@ -43,9 +43,14 @@ class Planner:
         self._cooling: dict[str, float] = {}
         self._wake = anyio.Event()
         self.backlog = Backlog(store)
-        self.lease = PlannerLease(store, ledger, router, self.backlog.resync)
+        self.lease = PlannerLease(store, ledger, router, self._take_over)
         self.decisions: deque[Decision] = deque(maxlen=256)
         self.counts: Counter[str] = Counter()
+
+    async def _take_over(self) -> None:
+        """The lease is ours: what waited meanwhile is planned at once."""
+        await self.backlog.resync()
+        self.wake()
 
     def wake(self) -> None:
         """Something changed: plan soon."""
