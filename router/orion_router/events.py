@@ -52,7 +52,7 @@ def read_event(kind: bytes, payload: bytes) -> Event | None:
 
 def _deltas(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(
-        isinstance(each, dict) for each in cast(list[Any], value)
+        isinstance(each, dict) for each in cast(list[object], value)
     ):
         raise TypeError("deltas is a list of objects")
     return cast(list[dict[str, Any]], value)
