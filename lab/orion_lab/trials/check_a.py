@@ -8,7 +8,8 @@ from typing import Any
 
 from orion_lab.stack import Stack
 from orion_lab.trials.chatting import Chat, Chatters, Seen, tally
-from orion_lab.trials.row import Row, inside, rig, set_faults, wait_inside
+from orion_lab.trials.row import MODEL, Row, inside, rig, set_faults, wait_inside
+from orion_lab.trials.warm import warm
 
 IN_FLIGHT, AFTERWARDS = 12, 30
 
@@ -25,6 +26,7 @@ def rows() -> list[Row]:
 def _killed(name: str, whole_board: bool, *, tokens: int, delay_ms: int) -> list[Row]:
     mid_stream = tokens > 2
     with rig() as stack:
+        warm(stack, MODEL)
         set_faults(stack, token_delay_ms=delay_ms)
         chats = [Chat(f"{name} {n}", tokens=tokens) for n in range(IN_FLIGHT)]
         chatters = Chatters(stack.url, chats)

@@ -12,8 +12,9 @@ from orion_contracts import keys
 from orion_lab.stack import Stack
 from orion_lab.trials import producer
 from orion_lab.trials.chatting import Chat, Chatters, tally
-from orion_lab.trials.row import Row, rig, set_faults, wait_inside
+from orion_lab.trials.row import MODEL, Row, rig, set_faults, wait_inside
 from orion_lab.trials.until import until
+from orion_lab.trials.warm import warm
 
 IN_FLIGHT = 20
 
@@ -21,6 +22,7 @@ IN_FLIGHT = 20
 def rows() -> list[Row]:
     """Half of the clients repeat their POST with the same key, half ask by the request's id."""
     with rig(slots=8) as stack:
+        warm(stack, MODEL)
         set_faults(stack, token_delay_ms=100)
         chats = [Chat(f"precious {n}", tokens=40, key=f"key-{n}") for n in range(IN_FLIGHT)]
         chatters = Chatters(stack.url, chats)

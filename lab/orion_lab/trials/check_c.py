@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from orion_lab.testing import BoardProcess
 from orion_lab.trials.chatting import Chat, Chatters, tally
-from orion_lab.trials.row import BOARDS, Row, rig, set_faults
+from orion_lab.trials.row import BOARDS, MODEL, Row, rig, set_faults
+from orion_lab.trials.warm import warm
 
 ASKED, PER_S = 30, 10.0
 
@@ -16,6 +17,7 @@ ASKED, PER_S = 30, 10.0
 def rows() -> list[Row]:
     """30 requests at 10/s, one board refusing; 6 s later one request, all three refusing."""
     with rig() as stack:
+        warm(stack, MODEL)
         stack.boards[BOARDS[0]].set_fault(status=503)
         chats = [Chat(f"busy {n}", after_s=n / PER_S) for n in range(ASKED)]
         some = asyncio.run(Chatters(stack.url, chats).run())

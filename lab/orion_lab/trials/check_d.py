@@ -6,7 +6,8 @@ import asyncio
 import time
 
 from orion_lab.trials.chatting import Chat, Chatters, tally
-from orion_lab.trials.row import Row, rig, set_faults
+from orion_lab.trials.row import MODEL, Row, rig, set_faults
+from orion_lab.trials.warm import warm
 
 ASKED, TOKENS, SERVICE_S, LONGEST_S = 30, 4, 0.2, 2.3
 
@@ -14,7 +15,7 @@ ASKED, TOKENS, SERVICE_S, LONGEST_S = 30, 4, 0.2, 2.3
 def rows() -> list[Row]:
     """Most requests inside each board at one time, and the seconds until the last answer."""
     with rig(slots=1) as stack:
-        asyncio.run(Chatters(stack.url, [Chat(f"warm {n}") for n in range(3)]).run())
+        warm(stack, MODEL)
         set_faults(stack, token_delay_ms=SERVICE_S / TOKENS * 1000)
         chatters = Chatters(stack.url, [Chat(f"one {n}", tokens=TOKENS) for n in range(ASKED)])
         began_s = time.monotonic()
