@@ -9,6 +9,8 @@ from typing import Final
 from orion_lab.engine import Task
 
 DEFAULT_TOKENS: Final = 16
+MOST_TOKENS: Final = 8192
+"""Whatever a request asks for: a real engine has its bound, too (ten times the context)."""
 _CHARS_PER_TOKEN: Final = 4
 _TEMPLATE_TOKENS: Final = 8
 
@@ -53,7 +55,7 @@ def answer(task: Task) -> tuple[tuple[str, ...], str]:
     if task.format is not None:
         pieces = _split(json.dumps({"answer": "".join(pieces or ("ok",))}))
     if pieces is None:
-        limit = task.num_predict if task.num_predict > 0 else DEFAULT_TOKENS
+        limit = min(task.num_predict, MOST_TOKENS) if task.num_predict > 0 else DEFAULT_TOKENS
         pieces = _words(f"{task.salt}\0{task.seed or 0}\0{task.text}", limit)
         reason = "length" if task.num_predict > 0 else "stop"
     elif 0 < task.num_predict < len(pieces):
@@ -96,7 +98,10 @@ def _until_stop(
     for piece in pieces:
         start = len(text)
         text += piece
-        found = min((at for stop in stops if (at := text.find(stop)) >= 0), default=-1)
+        found = min(
+            (at for stop in stops if (at := text.find(stop, max(0, start - len(stop)))) >= 0),
+            default=-1,
+        )
         if found >= 0:
             head = text[start:found]
             return (*kept, *([head] if head else [])), "stop"
