@@ -189,6 +189,8 @@ class StoreProcess:
                 except redis.RedisError as error:
                     problem = str(error)
                 time.sleep(0.01)
+        status = self._process.poll() if self._process else None
+        problem += "" if status is None else f"; it ended with status {status}"
         self.kill()
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
         raise StoreError(f"{self.kind} did not start: {problem}\n{self.log}:\n{tail}")
