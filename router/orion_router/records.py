@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-import orjson
 from redis.asyncio import Redis
 
 from orion_contracts import keys
+from orion_router.events import Final, read_event
 
 FIELDS = (
     "state",
@@ -83,6 +83,7 @@ async def read_views(store: Redis, request_ids: list[str]) -> list[RequestView]:
 
 
 def _final(newest: list[Any]) -> dict[str, Any] | None:
-    if not newest or newest[0][1].get(b"type") != b"final":
-        return None
-    return cast(dict[str, Any], orjson.loads(newest[0][1][b"payload"]))
+    """The newest entry, if it is a final. Outsiders may have added something else."""
+    fields: dict[bytes, bytes] = newest[0][1] if newest else {}
+    event = read_event(fields.get(b"type", b""), fields.get(b"payload", b""))
+    return event.payload if isinstance(event, Final) else None

@@ -166,6 +166,24 @@ def test_the_gateway_finds_a_producers_request_by_its_id_as_written(
     assert "event: final" in events.text
 
 
+def test_what_outsiders_add_to_an_answers_stream_breaks_nothing(
+    system: Stack, producer: Producer
+) -> None:
+    """Entries of any shape in a request's own stream: looking at it and following it go on."""
+    asked = request(callback="")
+    own = f"orion:inference:responses:{asked['request_id']}"
+    for payload in (b"", b"{", b"[]", b"7", b"\xff"):
+        for kind in (b"final", b"chunk", b"\xff", b""):
+            producer.add_fields({"type": kind, "payload": payload}, own)
+    producer.add(asked)
+    one = f"{system.url}/v1/requests/{asked['request_id']}"
+    system.wait_until(lambda: producer.store.xlen(own) > 20, "the answer is there")
+    producer.add_fields({"type": "final", "payload": b"{"}, own)
+
+    assert system.http.get(one).json()["state"] == "COMPLETED"
+    assert "event: final" in system.http.get(f"{one}/events").text
+
+
 def test_a_clients_own_stream_is_left_alone(producer: Producer) -> None:
     """Never expired, never trimmed, its groups kept: only our entries are added at its end."""
     store, callback = producer.store, f"navigation:log:{fresh_id()}"
