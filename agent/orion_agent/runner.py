@@ -49,7 +49,8 @@ class Attempt:
         async with anyio.create_task_group() as both:
             both.start_soon(self._producer.run)
             outcome = await self._deliver()
-            both.cancel_scope.cancel()
+            if self._producer.ended is None:  # else it ends by itself, and a cancel is costly
+                both.cancel_scope.cancel()
         return outcome
 
     async def _deliver(self) -> Outcome:

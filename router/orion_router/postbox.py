@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from orion_contracts import keys
+from orion_contracts.hotline import Hotline
 from orion_contracts.streams import read_streams
 from orion_router.events import read_event
 from orion_router.follower import Follower
@@ -80,8 +81,10 @@ class Mailbox:
 
     async def run(self) -> None:
         """Read until cancelled."""
+        swallows = not isinstance(self._store, Hotline)
         while True:
-            await checkpoint_if_cancelled()  # some clients swallow a cancel inside a blocking read
+            if swallows:  # some clients swallow a cancel inside a blocking read
+                await checkpoint_if_cancelled()
             try:
                 reply = await read_streams(self._store, self._last, BATCH, BLOCK_MS)
             except RedisError as error:

@@ -73,6 +73,7 @@ def _http_server(settings: Settings, parts: Parts, version: str) -> uvicorn.Serv
         ws="none",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=True,
         timeout_keep_alive=75,
