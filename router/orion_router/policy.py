@@ -18,6 +18,8 @@ from orion_router.fleet import Fleet, Node, normal
 PATIENCE_S = 5.0
 """How long work waits for a board that has, or is loading, its model before another loads it."""
 PIN_LOST_S = 30.0
+SETTLED, ARRIVING, EMPTY, STRANGER = range(4)
+"""Where a model stands on a board: resident; being loaded; nobody works there; others do."""
 UNKNOWN_MODEL_S = 15.0
 """Boards get this long to tell what they have before a queued request is refused for its model."""
 
@@ -123,12 +125,12 @@ def decide(
     for node in pool:
         held = load.get(node.name, {})
         resident = model in node.resident
-        arriving = model in map(normal, held.values())
+        home = _home(node, model, held)
         reason = _obstacle(node, item, held, model, pinned, cooling, alone)
         looked.append(Candidate(node.name, reason, resident, len(held)))
         if not reason:
-            usable.append((_rank(node, resident or arriving, held, item), node, resident))
-        elif reason == "full" and (resident or arriving):
+            usable.append((_rank(node, home, held, item), node, resident))
+        elif reason == "full" and home <= ARRIVING:
             home_is_full = True
     candidates = tuple(looked)
     if not usable:
@@ -188,17 +190,42 @@ def _obstacle(
         return "suspect"
     if len(held) >= node.slots:
         return "full"
+    if len(node.resident) < 2 and _incoming(node, model, held):
+        return "switching"
     return ""
 
 
-def _rank(
-    node: Node, at_home: bool, held: Mapping[str, str], item: Waiting
-) -> tuple[float | str, ...]:
-    """Smaller is better: not where it failed before, resident, least loaded, emptiest, coolest."""
+def _incoming(node: Node, model: str, held: Mapping[str, str]) -> set[str]:
+    """Other models that the board is loading for requests it holds.
+
+    A board that shows one model at a time makes room for the newcomer. Ollama takes a request for
+    the leaving model all the same, and with it forgets that it was to leave: whoever waits for the
+    newcomer then waits for the whole keep-alive. So they take turns.
+    """
+    return {normal(each) for each in held.values()} - node.resident - {model}
+
+
+def _home(node: Node, model: str, held: Mapping[str, str]) -> int:
+    """How much at home the model is on the board: smaller is better.
+
+    A board that is loading another model is no home even for a resident one, where there is a
+    better: most boards hold one model, and two that take turns there cost a load each time.
+    """
+    if _incoming(node, model, held):
+        return STRANGER
+    if model in node.resident:
+        return SETTLED
+    if model in map(normal, held.values()):
+        return ARRIVING
+    return STRANGER if held else EMPTY
+
+
+def _rank(node: Node, home: int, held: Mapping[str, str], item: Waiting) -> tuple[float | str, ...]:
+    """Smaller is better: not where it failed before, at home, least loaded, emptiest, coolest."""
     celsius = (node.health.temperature_c or 0.0) if node.health else 0.0
     return (
         int(node.name in item.failed_on),
-        0 if at_home else 1,
+        home,
         len(held) / node.slots,
         len(node.resident),
         celsius // 5,
