@@ -7,6 +7,7 @@ stop the next one from being served.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -111,6 +112,7 @@ class Inbox:
                 await anyio.sleep(NO_BLOCK_PAUSE_S)  # a store that does not block: never spin
         for entry, fields in batch:
             await self._serve(entry, fields)
+        await asyncio.sleep(0)  # what was rung for goes to the store before our next read does
 
     async def _read(self, after: str, count: int, block: int | None) -> list[tuple[str, Fields]]:
         entries = await read_group(
