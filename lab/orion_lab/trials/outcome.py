@@ -70,7 +70,7 @@ def print_outcome(outcome: Outcome) -> None:
             f"{outcome.told['crashes']} / {outcome.told['losses']} / "
             f"{outcome.told['most attempts']}",
         ),
-        ("left in the ledger", _counts({k: v for k, v in outcome.left.items() if v}) or "nothing"),
+        ("left in the ledger", _left(outcome)),
         ("clients", _counts(outcome.clients)),
     ]
     print(f"\n== {outcome.title}")
@@ -79,6 +79,12 @@ def print_outcome(outcome: Outcome) -> None:
     for reason in outcome.reasons:
         print(f"  FAILED: {reason}")
     print(f"  => {'FAILED' if outcome.reasons else 'passed'}\n", flush=True)
+
+
+def _left(outcome: Outcome) -> str:
+    if not outcome.left:
+        return "not looked at: cut short at the first broken promise"
+    return _counts({name: count for name, count in outcome.left.items() if count}) or "nothing"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
