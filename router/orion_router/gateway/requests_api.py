@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -115,10 +114,7 @@ async def _wait(follower: Following, wait_s: float) -> Mapping[str, Any] | None:
 
 def describe(view: View) -> dict[str, Any]:
     """A record as JSON; what is not known is left out."""
-    history: Any = view.history
-    if isinstance(history, str):
-        with suppress(orjson.JSONDecodeError):
-            history = orjson.loads(history) if history else []
+    history = [each for each in view.history.split("; ") if each]
     document: dict[str, Any] = {
         "request_id": view.request_id,
         "state": view.state,

@@ -173,7 +173,7 @@ class FakeDesk:
             return None
         return RequestView(
             request_id=request_id, state="RUNNING", attempt=1, node="pi-a", model="m",
-            history="[]", accepted_ms=5, crashes=0, losses=0, callback="", fingerprint="",
+            history="", accepted_ms=5, crashes=0, losses=0, callback="", fingerprint="",
         )  # fmt: skip
 
     async def requests(self, limit: int) -> list[RequestView]:
