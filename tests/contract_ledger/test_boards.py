@@ -115,6 +115,17 @@ async def test_beat_of_an_old_incarnation_is_told_who_took_over(bench: Bench) ->
     assert await bench.store.pttl(keys.alive("pi-a")) <= 4000
 
 
+async def test_a_late_beat_of_an_old_incarnation_takes_nothing_back(bench: Bench) -> None:
+    """Sent before its worker was killed, read by a store that stood still until all had lapsed."""
+    await bench.ledger.enlist("pi-a", "i1")
+    await bench.ledger.enlist("pi-a", "i2")
+    await bench.store.delete(keys.alive("pi-a"))
+
+    assert await bench.call("beat", "pi-a", "i1", 9000) == b"i2"
+    assert not await bench.store.exists(keys.alive("pi-a"))
+    assert await bench.call("beat", "pi-a", "i2", 9000) == b"OK"
+
+
 async def test_beat_after_silence_brings_the_board_back(bench: Bench) -> None:
     """Planners hear of it."""
     await bench.ledger.enlist("pi-a", "i1")

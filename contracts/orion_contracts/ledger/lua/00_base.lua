@@ -11,6 +11,8 @@ local RECORD_TTL_MS, ANSWER_TTL_MS, ALIVE_BUSY_MS = 86400000, 3600000, 4000
 local JUMP_MS = 2000
 local FINAL_SEQ = '999999999' -- a final's stream id is attempt-FINAL_SEQ: after every chunk of its attempt
 
+local INCARNATIONS = P .. 'incarnations' -- node -> its worker's present life; outlives its sign of life
+
 local function record(id) return P .. 'req:' .. id end
 local function inflight(node) return P .. 'inflight:' .. node end
 local function alive(node) return P .. 'alive:' .. node end

@@ -43,6 +43,7 @@ local function enlist(_, a)
   end
   redis.call('DEL', lost(node))
   redis.call('SADD', NODES, node)
+  redis.call('HSET', INCARNATIONS, node, me)
   redis.call('SET', alive(node), me, 'PX', ALIVE_BUSY_MS)
   redis.pcall('XGROUP', 'CREATE', doorbell(node), 'workers', '0', 'MKSTREAM') -- BUSYGROUP: it is there
   ring('node', '', node, 'enlisted')
@@ -51,8 +52,10 @@ end
 
 -- node incarnation ttl_ms -> OK, or the incarnation that took the board over
 local function beat(_, a)
+  -- A beat of an earlier life may arrive late, after the present one's sign of life has lapsed.
+  local life = redis.call('HGET', INCARNATIONS, a[1])
+  if life and life ~= a[2] then return life end
   local holder = redis.call('GET', alive(a[1]))
-  if holder and holder ~= a[2] and string.sub(holder, 1, 6) ~= 'grace:' then return holder end
   redis.call('SET', alive(a[1]), a[2], 'PX', a[3])
   if not holder then
     redis.call('SADD', NODES, a[1])
@@ -79,12 +82,13 @@ end
 -- node incarnation iso limits: a worker leaves in peace; what it still holds goes back unharmed
 local function leave(_, a)
   local node, me, limits = a[1], a[2], limits_from(a, 4)
-  local holder = redis.call('GET', alive(node))
-  if holder and holder ~= me and string.sub(holder, 1, 6) ~= 'grace:' then return 0 end
+  local life = redis.call('HGET', INCARNATIONS, node)
+  if life and life ~= me then return 0 end
   local held = held_by(node)
   for _, h in ipairs(held) do give_back(h[1], h[2], 'none', 'its worker was stopped', limits, a[3]) end
   redis.call('DEL', alive(node), lost(node), P .. 'node:' .. node)
   redis.call('SREM', NODES, node)
+  redis.call('HDEL', INCARNATIONS, node)
   ring('node', '', node, 'left')
   return #held
 end
