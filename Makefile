@@ -88,6 +88,10 @@ chaos: $(VENV)/.dev ## Kill workers, routers and the store under load and check 
 faults: $(VENV)/.dev ## Single faults: store kills, clock steps, takeover, hung engines, shutdown
 	@$(BIN)/python -m pytest -q -rP -m faults $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## A hundred thousand hostile entries and bodies; slow cases of the stream contract
+	@$(BIN)/python -m pytest -q -m slow tests/fuzz tests/integration/producers $(ARGS)
+
 .PHONY: behaviour
 behaviour: $(VENV)/.dev ## The behaviour checks that other gateways went through, our figures beside theirs
 	@$(BIN)/python -m orion_lab.trials.behaviour $(ARGS)
