@@ -63,12 +63,17 @@ def find_faketime() -> Path | None:
     return next((f for p in places if (f := p / "libfaketimeMT.so.1").exists()), None)
 
 
+_GIVEN: set[int] = set()
+"""Ports handed out here: one that is not listened on yet looks free, and is taken."""
+
+
 def free_port() -> int:
     """A free loopback port below the ephemeral range, so that no client connection takes it."""
     while True:
         with socket.socket() as probe:
             port = random.randrange(15_000, 32_000)
-            if probe.connect_ex(("127.0.0.1", port)):
+            if port not in _GIVEN and probe.connect_ex(("127.0.0.1", port)):
+                _GIVEN.add(port)
                 return port
 
 

@@ -143,17 +143,19 @@ class Asker:
             "POST", f"{url}/api/chat", json=body, headers=headers
         ) as reply:
             if reply.status_code >= 500:
-                self.notes.counts[f"HTTP {reply.status_code}"] += 1
+                said = (await reply.aread()).decode(errors="replace")
+                self.notes.counts[f"HTTP {reply.status_code} {said[:80]}"] += 1
                 return False
             self.notes.asks(question, reply.status_code == 200)
             if reply.status_code != 200:
-                self.notes.counts[f"HTTP {reply.status_code}"] += 1
+                said = (await reply.aread()).decode(errors="replace")
+                self.notes.counts[f"HTTP {reply.status_code} {said[:80]}"] += 1
                 return True
             text, done = "", False
             async for line in reply.aiter_lines():
                 piece = cast(dict[str, Any], orjson.loads(line))
                 if "error" in piece:
-                    self.notes.counts["HTTP answers that ended in an error"] += 1
+                    self.notes.counts[f"ended in an error: {str(piece['error'])[:80]}"] += 1
                     return False
                 text += str(piece.get("message", {}).get("content", ""))
                 done = bool(piece.get("done"))

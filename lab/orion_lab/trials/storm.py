@@ -122,7 +122,10 @@ def _blow(stack: Stack, storm: Storm, pressure: Pressure) -> tuple[Counter[str],
 
     def tick(done: Counter[str]) -> None:
         nonlocal said_s
-        ended.update(each.name for each in stack.programs.values() if each.gone is not None)
+        for program in stack.programs.values():
+            if program.gone is not None and program.name not in ended:
+                ended.add(program.name)
+                print(f"{program.name} ended by itself:\n{program.tail(8)}", flush=True)
         if storm.mutant and pressure.observer.twice:
             raise _BrokenPromise
         if time.monotonic() - said_s > SAY_EVERY_S:
