@@ -1,7 +1,7 @@
 """Judge a whole run by what its clients saw: the shape of Jepsen's total-queue checker, pure.
 
 A history is what was attempted, what was acknowledged, and every entry that an observer read from
-the reply streams, live and again at the end. The words (docs/glossary.md):
+the reply streams, live and again at the end. The words (docs/behaviour.md):
 
 - lost: acknowledged, and no final on the stream where its client waits;
 - duplicated: more finals on one stream than the one that was asked for;
