@@ -158,10 +158,11 @@ class Reporter:
         async with self._store.pipeline(transaction=False) as pipe:
             pipe.get(keys.CONFIG)
             pipe.exists(keys.drain(self._who.node))
-            config, drain = await pipe.execute()
+            config, drain = await pipe.execute(raise_on_error=False)
         self._written = fields
-        self.draining = bool(drain)
-        self._read_config(config)
+        self.draining = drain == 1
+        if not isinstance(config, Exception):  # a key of another type, say: the last one stays
+            self._read_config(config)
         if length != len(fields):
             self._written = {}
             await self._write(fields)

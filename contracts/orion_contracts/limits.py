@@ -19,6 +19,12 @@ _NODE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,256}")
 
 
+_PARTS = (b"[", b"{", b",")
+MOST_PARTS = 400_000
+"""Lists, objects and items of one body, counted before it is parsed: ten megabytes of empty lists
+would become hundreds in memory. Counts within strings, too, so it leaves room for any text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes of UTF-8, counts as they are."""
@@ -72,6 +78,8 @@ def parse_json(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """A JSON object from bytes, or InvalidRequest/TooLarge. Bounded in size and depth."""
     if len(raw) > limits.body_bytes:
         raise TooLarge(f"the body has {len(raw)} bytes; at most {limits.body_bytes} are allowed")
+    if len(raw) > limits.text_bytes and sum(map(raw.count, _PARTS)) > MOST_PARTS:
+        raise TooLarge(f"the body has more than {MOST_PARTS} parts; make it simpler")
     try:
         document: object = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

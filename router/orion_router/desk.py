@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from orion_contracts import keys
 from orion_contracts.config import ClusterConfig
 from orion_contracts.errors import (
-    InvalidRequest,
     NoNodeEligible,
     QueueFull,
     StoreUnavailable,
@@ -30,27 +29,14 @@ from orion_router.follower import Follower
 from orion_router.planner import Planner
 from orion_router.policy import Waiting
 from orion_router.postbox import Mailbox
-from orion_router.records import RequestView, read_views
+from orion_router.records import TERMINAL, RequestView, read_views
+from orion_router.refusals import AnswerExpired, IdReused, UnknownRequest
 from orion_router.watch import Watch
 
 log = logging.getLogger(__name__)
 
 QUIET_CHECK_S = 5.0
 """How often followers that hear nothing are compared with the durable stream."""
-
-
-class IdReused(InvalidRequest):
-    """The id (or Idempotency-Key) was used before for something else."""
-
-    code = "id_reused"
-    http_status = 422
-
-
-class UnknownRequest(InvalidRequest):
-    """The ledger knows no such request (any more)."""
-
-    code = "request_not_found"
-    http_status = 404
 
 
 class Desk:
@@ -189,6 +175,13 @@ class Desk:
             if not attached.known:
                 raise UnknownRequest(f"no request {request_id} is known", "request_id")
             await self._replay(follower)
+            if attached.state in TERMINAL and follower.final is None:
+                await self._replay(follower)  # written between the two calls, or gone
+                if follower.final is None:
+                    raise AnswerExpired(
+                        "this request is over and its answer, kept for an hour, is gone; "
+                        "use a new request id or Idempotency-Key", "request_id",
+                    )  # fmt: skip
         except BaseException as error:
             follower.close()
             if isinstance(error, RedisError):
@@ -243,8 +236,8 @@ class Desk:
             self._gap = anyio.Event()
             try:
                 for follower in list(self._gaps or self._postbox.open_followers()):
-                    self._gaps.discard(follower)
                     await self._replay(follower)
+                    self._gaps.discard(follower)
             except RedisError as error:
                 log.warning("desk: the store does not answer: %s", error)
                 await anyio.sleep(0.5)

@@ -46,15 +46,17 @@ class Intake:
         self._planner = planner
         self._limits = limits
         self._pending_before: set[bytes] = set()
+        self._backlog = True
+        """Read first what was read before and not settled: at the start, and after trouble."""
         self.read = 0
         self.refused = 0
         self.ignored_fields = 0
 
     async def run(self) -> None:
         """Read until cancelled; begin with what an earlier life of this consumer left unsettled."""
-        backlog = True  # first, and after trouble: what was read and not settled
         while True:
             await checkpoint_if_cancelled()  # some clients swallow a cancel inside a blocking read
+            backlog = self._backlog
             try:
                 reply: Any = await self._store.xreadgroup(
                     keys.ROUTER_GROUP,
@@ -66,9 +68,10 @@ class Intake:
                 entries: list[Any] = reply[0][1] if reply else []
                 for entry, fields in entries:
                     await self.handle(entry, fields or {}, keys.REQUESTS, keys.ROUTER_GROUP)
-                backlog = backlog and bool(entries)
+                if backlog and not entries:
+                    self._backlog = False
             except ResponseError as error:
-                backlog = True
+                self._backlog = True
                 if "NOGROUP" in str(error):
                     await self.ensure_group()
                 else:  # a full store, say: the entry stays pending and is read again
@@ -76,7 +79,7 @@ class Intake:
                     await anyio.sleep(1)
             except RedisError as error:
                 log.warning("intake: the store does not answer: %s", error)
-                backlog = True
+                self._backlog = True
                 await anyio.sleep(0.2)
 
     async def ensure_group(self) -> None:
@@ -95,8 +98,15 @@ class Intake:
         source = DirectEntry(stream, group, entry.decode())
         try:
             await self._handle(source, entry, fields)
+        except ResponseError as error:
+            if not _belongs_to_entry(error):
+                raise  # a full store, say: the entry stays pending and is read again
+            self.refused += 1
+            log.warning("entry %s cannot be admitted: %s", source.entry, error)
+            why = f"the ledger cannot take this entry: {error}"
+            await self._ledger.refuse(source, "", "", b"", why, b"")
         except RedisError:
-            raise  # the entry stays pending and is read again
+            raise  # the same
         except Exception:
             self.refused += 1
             log.exception("entry %s could not be served", source.entry)
@@ -154,5 +164,11 @@ class Intake:
             claimed: Any = await self._store.xclaim(
                 keys.REQUESTS, keys.ROUTER_GROUP, self._router, 0, stuck
             )
+            self._backlog = True  # they are ours now: whatever happens here, they are read again
             for entry, fields in claimed:
                 await self.handle(entry, fields or {}, keys.REQUESTS, keys.ROUTER_GROUP)
+
+
+def _belongs_to_entry(error: ResponseError) -> bool:
+    """Whether the store refuses this entry for what it holds, and would do so for ever."""
+    return str(error).startswith("WRONGTYPE") or "orion:" in str(error)

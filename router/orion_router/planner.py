@@ -114,6 +114,7 @@ class Planner:
                 await self._plan()
             except RedisError as error:
                 log.warning("planner: the store does not answer: %s", error)
+                synced_s = 0.0  # what a failed dispatch did is in the ledger alone
                 await anyio.sleep(0.2)
                 self.wake()
 

@@ -82,14 +82,18 @@ class Upkeep:
             self._lease.lose()
             return
         self._answered_s = after_s
+        slow_ms = (after_s - now_s) * 1000
         if swept.state == "JUMP":
+            if expected is not None and 0 <= swept.now_ms - expected <= slow_ms + DOUBT_MS:
+                return  # the call was long on its way; the next one tells whether a clock moved
             true_ms = expected if expected is not None else swept.last_ms
             log.warning("the store's clock moved by %d ms; nothing was closed for it",
                         swept.now_ms - true_ms)  # fmt: skip
             await self._ledger.steady(epoch, true_ms)
             self._offset_ms = true_ms - now_s * 1000
             return
-        self._offset_ms = swept.now_ms - (now_s + after_s) / 2 * 1000
+        if self._offset_ms is None or slow_ms < STALL_S * 1000:  # else the midpoint means little
+            self._offset_ms = swept.now_ms - (now_s + after_s) / 2 * 1000
         if swept.moved:
             self.swept += swept.moved
             log.warning("sweep moved %d requests", swept.moved)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import anyio
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
@@ -111,7 +111,12 @@ class Watch:
             return None
 
     async def _read_config(self) -> None:
-        raw = cast(bytes | None, await self._store.get(keys.CONFIG))
+        try:
+            raw = cast(bytes | None, await self._store.get(keys.CONFIG))
+        except ResponseError as error:  # a key of another type, say
+            self.config_error = str(error)
+            log.error("the configuration cannot be read, the last good one stays: %s", error)
+            return
         if raw is None:
             config, self.config_error = DEFAULT_CONFIG, ""
         else:

@@ -10,7 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orion_contracts import schema
+from orion_contracts import keys, schema
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.limits import check_sizes, is_request_id
 from orion_contracts.messages import InferenceRequest
@@ -77,6 +77,11 @@ class RequestsApi:
         schema.check("inference.request", document)
         asked = InferenceRequest.from_wire(document)
         check_sizes(asked, self._door.limits)
+        if asked.callback not in ("", keys.responses(asked.request_id)):
+            raise InvalidRequest(
+                "callback: only who may write to the store chooses a stream; leave it out over "
+                "HTTP and ask for the answer by its id", "callback",
+            )  # fmt: skip
         return asked, mark
 
     async def get(self, request: Request) -> Response:

@@ -18,7 +18,7 @@ import orion_contracts.limits as limits_module
 from orion_contracts import keys, limits
 from orion_contracts.entries import Entry, Refusal, read_entry
 from orion_contracts.errors import InvalidRequest, TooLarge
-from orion_contracts.limits import Limits
+from orion_contracts.limits import Limits, parse_json
 from orion_contracts.telemetry import OneLineFormatter
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
@@ -209,3 +209,13 @@ def test_a_traceback_is_one_line_too() -> None:
         record = logging.LogRecord("orion", logging.ERROR, "f", 1, "failed", (), info)
 
     assert OneLineFormatter().format(record).isprintable()
+
+
+def test_a_body_of_very_many_parts_is_refused_before_it_is_parsed() -> None:
+    """Ten megabytes of empty lists would become hundreds in memory; a long text passes."""
+    many = b'{"x":[' + b",".join([b"[]"] * 1_000_000) + b"]}"
+    text = b'{"x":"' + b"a," * 130_000 + b'"}'
+
+    with pytest.raises(TooLarge, match="parts"):
+        parse_json(many)
+    assert len(parse_json(text)["x"]) == 260_000

@@ -14,12 +14,12 @@ from orion_contracts.config import ClusterConfig
 from orion_contracts.errors import OrionError
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.messages import InferenceRequest
-from orion_router.desk import IdReused, UnknownRequest
 from orion_router.events import Event, Final, Piece
 from orion_router.fleet import Fleet, Node
 from orion_router.follower import Follower
 from orion_router.gateway import Gateway, create_app
 from orion_router.records import RequestView
+from orion_router.refusals import IdReused, UnknownRequest
 from orion_router.vitals import Reading
 
 ID = "11111111-2222-4333-8444-555555555555"

@@ -109,6 +109,16 @@ async def test_livez_does_not_ask_the_store_and_readyz_does() -> None:
     assert (await c.get("/health")).headers["content-type"] == "application/health+json"
 
 
+async def test_an_http_client_does_not_choose_the_stream_of_its_answer() -> None:
+    """Otherwise anybody who reaches the port writes into any stream of the store."""
+    body = {**CHAT, "callback": "robot:commands"}
+    async with client() as c:
+        refused = await c.post("/v1/requests", body)
+
+    assert refused.status == 400
+    assert "callback" in refused.body.decode()
+
+
 async def test_requests_by_id_submit_look_cancel() -> None:
     """202 and a place to look; 200 with the final where the caller waits."""
     async with client() as c:
