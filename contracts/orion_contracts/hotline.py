@@ -58,7 +58,10 @@ class Line(asyncio.Protocol):
         future: asyncio.Future[Any] = loop.create_future()
         if self._transport is None:
             raise StoreConnectionError("the connection is closed")
-        self._transport.write(packed)
+        try:
+            self._transport.write(packed)
+        except RuntimeError as error:  # uvloop's word for a transport that has just closed
+            raise StoreConnectionError(str(error)) from error
         self._pending.append((future, time.monotonic()))
         if self._watch is None:
             self._watch = loop.call_later(self._timeout_s, self._look)

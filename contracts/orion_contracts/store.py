@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import redis
 from redis.asyncio import Redis
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as SyncRetry
 
@@ -59,10 +61,25 @@ def _options(password: str, username: str) -> dict[str, Any]:
     return options
 
 
+class _Connection(Connection):
+    """redis-py's connection; uvloop says RuntimeError where a transport has just closed."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """As in redis-py. Raises redis' ConnectionError, which is retried, in that case, too."""
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            await self.disconnect(nowait=True)
+            raise StoreConnectionError(f"the connection was closed: {error}") from error
+
+
 def connect(address: str, password: str = "", username: str = "", *, retries: int = 3) -> Hotline:
     """An asyncio client. Commands are retried `retries` times: every call of ours is idempotent."""
     retry = Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
-    client = Hotline.from_url(store_url(address), retry=retry, **_options(password, username))
+    url, options = store_url(address), _options(password, username)
+    if url.startswith("redis://"):
+        options["connection_class"] = _Connection
+    client = Hotline.from_url(url, retry=retry, **options)
     return cast(Hotline, client)
 
 
