@@ -44,7 +44,7 @@ def main() -> None:
     watched: set[int] = set()
     for line in sys.stdin:
         pid = int(line[1:])
-        if line.startswith("+"):
+        if line.startswith("+") and pid > 1:  # 0 and 1 would be this group, and everybody
             watched.add(pid)
         else:
             watched.discard(pid)

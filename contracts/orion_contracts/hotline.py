@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import Any, cast
 
 import hiredis
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection, DefaultParser, UnixDomainSocketConnection
+from redis.asyncio.connection import DefaultParser, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import RedisError
@@ -61,7 +62,9 @@ class Line(asyncio.Protocol):
         try:
             self._transport.write(packed)
         except RuntimeError as error:  # uvloop's word for a transport that has just closed
-            raise StoreConnectionError(str(error)) from error
+            lost = StoreConnectionError(f"the connection was closed: {error}")
+            self.drop(lost)
+            raise lost from error
         self._pending.append((future, time.monotonic()))
         if self._watch is None:
             self._watch = loop.call_later(self._timeout_s, self._look)
@@ -126,9 +129,6 @@ class Hotline(Redis):
         `blocking`: when the caller is cancelled the connection closes, because the next answer on
         it would come after the block. Raises redis' errors.
         """
-        if self.connection_pool.connection_class not in (Connection, UnixDomainSocketConnection):
-            plain: Any = super()
-            return await plain.execute_command(*arguments)  # TLS: redis-py knows how
         packed = pack(arguments)
         try:
             return await self._ask(packed, blocking)
@@ -177,7 +177,7 @@ class Hotline(Redis):
                         await loop.create_unix_connection(lambda: line, path)
                     else:
                         host, port = settings.get("host", "localhost"), settings.get("port", 6379)
-                        await loop.create_connection(lambda: line, host, int(port))
+                        await loop.create_connection(lambda: line, host, int(port), ssl=self._tls())
                     await self._introduce(line)
             except TimeoutError:
                 line.drop(StoreConnectionError("closed"))
@@ -189,6 +189,13 @@ class Hotline(Redis):
                 raise
             self._line = line
             return line
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """What a rediss:// address asks for, as redis-py reads it from the address."""
+        if not issubclass(self.connection_pool.connection_class, SSLConnection):
+            return None
+        connection: Any = SSLConnection(**self._settings)
+        return cast(ssl.SSLContext, connection.ssl_context.get())
 
     async def _introduce(self, line: Line) -> None:
         settings = self._settings

@@ -7,7 +7,12 @@ from typing import Any, cast
 
 import redis
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as StoreConnectionError
@@ -46,14 +51,15 @@ def read_password(password: str, file: str) -> str:
         raise Misconfigured(f"--redis-password-file {file}: {error.strerror}") from error
 
 
-def _options(password: str, username: str) -> dict[str, Any]:
+def _options(url: str, password: str, username: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": SOCKET_TIMEOUT_S,
-        "socket_keepalive": True,
         "health_check_interval": 0,
         "protocol": 2,
     }
+    if not url.startswith("unix://"):
+        options["socket_keepalive"] = True
     if password:
         options["password"] = password
     if username:
@@ -61,8 +67,8 @@ def _options(password: str, username: str) -> dict[str, Any]:
     return options
 
 
-class _Connection(Connection):
-    """redis-py's connection; uvloop says RuntimeError where a transport has just closed."""
+class _Mended(AbstractConnection):
+    """redis-py's connections; uvloop says RuntimeError where a transport has just closed."""
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """As in redis-py. Raises redis' ConnectionError, which is retried, in that case, too."""
@@ -73,23 +79,38 @@ class _Connection(Connection):
             raise StoreConnectionError(f"the connection was closed: {error}") from error
 
 
+class _Tcp(_Mended, Connection): ...
+
+
+class _Tls(_Mended, SSLConnection): ...
+
+
+class _Unix(_Mended, UnixDomainSocketConnection): ...
+
+
+_MENDED: dict[Any, Any] = {
+    Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix,
+}  # fmt: skip
+
+
 def connect(address: str, password: str = "", username: str = "", *, retries: int = 3) -> Hotline:
     """An asyncio client. Commands are retried `retries` times: every call of ours is idempotent."""
     retry = Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
-    url, options = store_url(address), _options(password, username)
-    if url.startswith("redis://"):
-        options["connection_class"] = _Connection
-    client = Hotline.from_url(url, retry=retry, **options)
-    return cast(Hotline, client)
+    url = store_url(address)
+    options = _options(url, password, username)
+    client = cast(Hotline, Hotline.from_url(url, retry=retry, **options))
+    pool = client.connection_pool
+    pool.connection_class = _MENDED[pool.connection_class]
+    return client
 
 
 def connect_sync(address: str, password: str = "", username: str = "") -> redis.Redis:
     """A blocking client for threads of their own (the worker's sign of life). Never retries."""
-    options = {**_options(password, username), "socket_timeout": 2.0, "socket_connect_timeout": 2.0}
-    client = redis.Redis.from_url(
-        store_url(address), retry=SyncRetry(ExponentialWithJitterBackoff(), 0), **options
-    )
-    return client
+    url = store_url(address)
+    options = _options(url, password, username)
+    options |= {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
+    never = SyncRetry(ExponentialWithJitterBackoff(), 0)
+    return redis.Redis.from_url(url, retry=never, **options)
 
 
 async def check_store(store: Redis) -> str:

@@ -232,14 +232,22 @@ def test_a_killed_store_comes_back_with_everything(canned_up: Up) -> None:
 
 def _kill(up: Up, name: str) -> None:
     before = up.said.count(f"{name} is back")
-    pid = _pid(up, name)
-    os.kill(pid, signal.SIGKILL)
+    pid = _sigkill(up, name)
     wait_until(lambda: _pid(up, name) not in (pid, 0), f"{name} runs again", 20.0)
     said = up.orion("chat", "Hello", "--max-tokens", "12")
     assert said.returncode == 0, said.stderr
     assert len(said.stdout.split()) >= 5
     if name != "guard":
         wait_until(lambda: up.said.count(f"{name} is back") > before, "it is said so", 20.0)
+
+
+def _sigkill(up: Up, name: str) -> int:
+    """The pid it had. A pid of 0 would be this test's own process group."""
+    wait_until(lambda: _pid(up, name) > 1, f"{name} runs", 20.0)
+    pid = _pid(up, name)
+    assert pid > 1
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 def _pid(up: Up, name: str) -> int:
@@ -257,7 +265,7 @@ def test_a_router_killed_in_mid_answer_is_rejoined(canned_up: Up) -> None:
     )  # fmt: skip
     assert chat.stdout is not None
     begun = chat.stdout.read(200)
-    os.kill(_pid(canned_up, "router"), signal.SIGKILL)
+    _sigkill(canned_up, "router")
     rest, note = chat.communicate(timeout=50)
     assert chat.returncode == 0, note
     assert b"rejoined" in note

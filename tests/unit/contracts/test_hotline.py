@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import NoPermissionError, ResponseError
 from redis.exceptions import TimeoutError as StoreTimeoutError
 
-from orion_contracts.hotline import Hotline
+from orion_contracts.hotline import Hotline, Line
 from orion_contracts.store import connect
 from orion_contracts.streams import read_group, read_streams
 
@@ -227,3 +228,53 @@ async def test_nothing_new_is_an_empty_list() -> None:
     async with scripted(answer) as (store, _):
         assert await read_streams(store, {"s": "0-0"}, 10, 1000) == []
         assert await read_group(store, "g", "me", "s", ">", 10, 1000) == []
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "unix"])
+async def test_a_transport_that_has_just_closed_is_a_lost_connection(scheme: str) -> None:
+    """uvloop says RuntimeError there; redis-py would let it end the process."""
+
+    class Closed(asyncio.StreamWriter):
+        def __init__(self) -> None: ...
+        def __del__(self) -> None: ...
+        def writelines(self, data: Any) -> None:
+            raise RuntimeError("unable to perform operation; the handler is closed")
+
+        def close(self) -> None: ...
+
+    store = connect(f"{scheme}://localhost/0")
+    pool: Any = store.connection_pool
+    connection = pool.make_connection()
+    connection._writer, connection._reader = Closed(), asyncio.StreamReader()
+    with pytest.raises(StoreConnectionError, match="handler is closed"):
+        await connection.send_command("PING")
+    assert not connection.is_connected
+    await store.aclose()
+
+
+async def test_a_line_that_has_just_closed_is_a_lost_connection() -> None:
+    """The same on the shared connection, which closes: the next call opens another."""
+
+    class Closed(asyncio.Transport):
+        aborted = False
+
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            return sock if name == "socket" else default
+
+        def is_closing(self) -> bool:
+            return False
+
+        def write(self, data: Any) -> None:
+            raise RuntimeError("unable to perform operation; the handler is closed")
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    line, transport = Line(5.0), Closed()
+    with socket.socket() as sock:
+        line.connection_made(transport)
+    assert line.open
+    with pytest.raises(StoreConnectionError, match="handler is closed"):
+        line.ask(b"PING")
+    assert not line.open
+    assert transport.aborted
