@@ -115,6 +115,11 @@ dist/orion-inference-router: requirements/router.txt requirements/executable.in 
 wheel: $(VENV)/.dev ## The wheel and the source archive
 	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null && ls dist/*.whl dist/*.tar.gz
 
+IMAGE := localhost/orion-inference:0.1.0
+.PHONY: image
+image: ## The container image of every process, with docker, podman or buildah (IMAGE=name:tag, IMAGE_ARGS=...)
+	@scripts/build-image $(IMAGE) $(IMAGE_ARGS)
+
 .PHONY: test-build
 test-build: $(VENV)/.dev build ## The executables and the wheel, far from the checkout
 	@$(BIN)/python -m pytest -q -m build $(ARGS)
@@ -129,6 +134,8 @@ lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newe
 	@$(call say,"dev");    $(LOCK) pyproject.toml --extra up requirements/dev.in -o requirements/dev.txt
 	@$(call say,"agent");  $(LOCK) pyproject.toml --extra agent  requirements/executable.in -c requirements/dev.txt -o requirements/agent.txt
 	@$(call say,"router"); $(LOCK) pyproject.toml --extra router requirements/executable.in -c requirements/dev.txt -o requirements/router.txt
+	@$(call say,"image");  $(LOCK) pyproject.toml --extra agent --extra cli --extra operator --extra router requirements/executable.in -c requirements/dev.txt -o requirements/image.txt
+	@$(call say,"build");  $(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	@$(call say,"cli");    $(LOCK) pyproject.toml --extra up requirements/build.in -c requirements/dev.txt -o requirements/cli.txt
 	@$(call say,"lab");    $(LOCK) pyproject.toml --extra lab requirements/lab.in -c requirements/dev.txt -o requirements/lab.txt
 	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt
