@@ -92,6 +92,14 @@ faults: $(VENV)/.dev ## Single faults: store kills, clock steps, takeover, hung 
 fuzz: $(VENV)/.dev ## A hundred thousand hostile entries and bodies; slow cases of the stream contract
 	@$(BIN)/python -m pytest -q -m slow tests/fuzz tests/integration/producers $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: $(VENV)/.dev ## Operator and chart against a real API server (KUBECONFIG, or ORION_CLUSTER)
+	@scripts/with-cluster $(BIN)/python -m pytest -q -m cluster $(ARGS)
+
+.PHONY: e2e
+e2e: $(VENV)/.dev ## Install the chart on a real cluster and use it (KUBECONFIG, or ORION_CLUSTER)
+	@scripts/with-cluster $(BIN)/python -m pytest -q -rP -m e2e $(ARGS)
+
 .PHONY: behaviour
 behaviour: $(VENV)/.dev ## The behaviour checks that other gateways went through, our figures beside theirs
 	@$(BIN)/python -m orion_lab.trials.behaviour $(ARGS)

@@ -30,11 +30,12 @@ from servers.stores import Store, fake_store, real_store, start_server
 
 TESTS = Path(__file__).parent
 STORES = ("fakeredis", "redis7", "redis8", "valkey9")
-SLOW_TIERS = ("real_ollama", "chaos", "faults", "build")
+SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build")
 TIER_OF_FOLDER = {
     "integration": "integration",
     "build": "build",
     "chaos": "chaos",
+    "e2e": "e2e",
     "faults": "faults",
     "parity": "real_ollama",
 }
@@ -63,6 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         if item.get_closest_marker("real_ollama"):
             item.add_marker(pytest.mark.needs("ollama"))
+        if item.get_closest_marker("cluster") or item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.needs("cluster"))
         if item.get_closest_marker("timeout") is None:
             seconds = 5.0
             if item.get_closest_marker("integration") or item.get_closest_marker("contract"):

