@@ -3,6 +3,7 @@
 OrionError
 ├── InvalidRequest          the caller must change the request (names the field and the remedy)
 │   ├── TooLarge            ... make it smaller
+│   ├── LedgerRefused       ... send it under another id
 │   └── UnknownModel        ... or name a model that some board has
 ├── Unavailable             the caller may try again later
 │   ├── QueueFull           ... after retry_after_s
@@ -42,6 +43,19 @@ class TooLarge(InvalidRequest):
 
     code = "too_large"
     http_status = 413
+
+
+class LedgerRefused(InvalidRequest):
+    """The ledger cannot take this request, and never will."""
+
+    code = "ledger_refused"
+    http_status = 409
+
+    def __init__(self, why: object) -> None:
+        super().__init__(
+            f"the ledger cannot take this request; send it under a new request_id ({why})"[:1000],
+            "request_id",
+        )
 
 
 class UnknownModel(InvalidRequest):

@@ -105,7 +105,7 @@ def test_every_error_code_is_in_the_contract() -> None:
     """Codes that a final can carry."""
     codes = {"queue_full", "queue_bytes", "deadline", "cancelled", "crashed", "engine_busy",
              "invalid_request", "too_large", "model_not_found", "no_node_eligible",
-             "engine_rejected"}  # fmt: skip
+             "engine_rejected", "record_lost", "ledger_refused"}  # fmt: skip
     text = section("docs/contract.md", "Answers")
     assert {code for code in codes if f"`{code}`" not in text} == set()
 

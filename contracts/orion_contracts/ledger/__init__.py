@@ -4,6 +4,7 @@ Inference may run more than once; its effect, the final answer, happens exactly 
 docs/adr/0002-ledger.md for the protocol and docs/glossary.md for the words.
 """
 
+from orion_contracts.ledger.blame import is_lasting
 from orion_contracts.ledger.calls import Ledger
 from orion_contracts.ledger.library import VERSION, ensure_library, library_source
 from orion_contracts.ledger.replies import (
@@ -37,5 +38,6 @@ __all__ = [
     "Started",
     "Swept",
     "ensure_library",
+    "is_lasting",
     "library_source",
 ]

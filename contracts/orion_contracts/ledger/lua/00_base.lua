@@ -2,7 +2,7 @@
 -- The request ledger: a request's record is the truth, streams are doorbells. Every transition of a
 -- record happens in one function of this library, so that a crash between two steps cannot exist.
 -- States: QUEUED -> ASSIGNED -> RUNNING -> COMPLETED | FAILED | EXPIRED | CANCELLED | REJECTED.
-local VERSION = 1
+local VERSION = 2
 local P = 'orion:inference:'
 local QUEUE, DUE, NODES, BYTES = P .. 'queue', P .. 'due', P .. 'nodes', P .. 'bytes'
 local EVENTS, DEAD, PLANNER, CLOCK = P .. 'events', P .. 'dead', P .. 'planner', P .. 'clock'
@@ -42,10 +42,27 @@ local function int(n) return string.format('%.0f', n) end
 
 local FACTS = { 'state', 'attempt', 'crashes', 'losses', 'refusals', 'token', 'node', 'worker', 'callback',
   'mailbox', 'deadline', 'accepted', 'score', 'bytes', 'model', 'stream', 'cancel', 'done', 'history' }
+local WHOLE = { 'attempt', 'crashes', 'losses', 'refusals', 'deadline', 'accepted', 'score', 'bytes' }
+local function failed(x) return type(x) == 'table' and x.err end
+
+-- Fields of a record. A key of another type under its name is none: somebody overwrote it.
+local function fields(id, names)
+  local v = redis.pcall('HMGET', record(id), unpack(names))
+  if not failed(v) then return v, false end
+  if string.find(tostring(v.err), 'WRONGTYPE', 1, true) then return {}, true end
+  return redis.call('HMGET', record(id), unpack(names)) -- not for what it holds: raises again
+end
+
+-- The record's facts; empty where there is none. `spoilt`: somebody else wrote to the key, so that an
+-- open request can neither go on nor be told from its facts.
 local function get(id)
-  local v, r = redis.call('HMGET', record(id), unpack(FACTS)), {}
+  local r = {}
+  local v, spoilt = fields(id, FACTS)
   for i, name in ipairs(FACTS) do r[name] = v[i] or nil end
-  return r
+  if r.state and not TERMINAL[r.state] then
+    for _, name in ipairs(WHOLE) do spoilt = spoilt or not string.match(r[name] or '', '^%-?%d+$') end
+  end
+  return spoilt and { spoilt = true } or r
 end
 
 -- Doorbells and copies are written under pcall: that one fails must not leave a transition half done.
@@ -67,8 +84,6 @@ local function bury(id, why, r)
   redis.pcall('XADD', DEAD, 'MAXLEN', '~', 1000, '*', 'id', id, 'why', why, 'model', r.model or '',
     'attempt', r.attempt or '0', 'history', r.history or '')
 end
-
-local function failed(x) return type(x) == 'table' and x.err end
 
 -- Into the stream that we name ourselves. Where an outsider wrote to it before us, our ids may be
 -- refused; where it takes no entry at all, it never was an answer's stream and gives way.
@@ -107,6 +122,24 @@ local function verdict(id, r, state, code, text, iso)
   return '{"version":"1.0","request_id":' .. cjson.encode(id) .. ',"model":' .. cjson.encode(r.model or '') .. ',"status":"' ..
     string.lower(state) .. '","error_code":"' .. code .. '","error":' .. cjson.encode(text) ..
     ',"attempt":' .. (r.attempt or '0') .. ',"timestamp":"' .. iso .. '","source":"orion-inference-ledger"}'
+end
+
+-- The sweep looks at it next.
+local function hasten(id) redis.call('ZADD', DUE, 'XX', int(now()), id) end
+
+-- Somebody deleted the record or wrote over it: no ghost of it stays in an index. The one final that an
+-- open request is owed tells whoever reads its own stream; where else to answer was in the record.
+local function lay(id, r, iso)
+  local open = redis.call('ZREM', DUE, id) + redis.call('ZREM', QUEUE, id) > 0
+  for _, node in ipairs(redis.call('SMEMBERS', NODES)) do redis.call('SREM', inflight(node), id) end
+  if not (open and r.spoilt) then return end
+  local why = 'the record of this request was overwritten in the store'
+  bury(id, 'record_lost: ' .. why, r)
+  answer(id, '*', verdict(id, r, 'FAILED', 'record_lost', why, iso))
+  if not failed(redis.pcall('HSET', record(id), 'state', 'FAILED', 'closed', int(now()))) then
+    redis.call('PEXPIRE', record(id), RECORD_TTL_MS)
+  end
+  ring('done', id, nil, 'FAILED')
 end
 
 local function is_planner(epoch) return redis.call('HGET', PLANNER, 'epoch') == epoch end

@@ -23,14 +23,16 @@ end
 local function dispatch(_, a)
   local id, node, epoch, nonce = a[1], a[2], a[3], a[5]
   local depth, lease = number(a[4], 'depth'), number(a[6], 'lease')
-  local v = redis.call('HMGET', record(id), 'state', 'attempt', 'deadline', 'token')
+  local v = fields(id, { 'state', 'attempt', 'deadline', 'token' })
   if v[1] == 'ASSIGNED' and v[4] == v[2] .. ':' .. nonce .. ':' .. id then
     return { 'ASSIGNED', v[4], v[2] } -- the same call again: its reply was lost
   end
   local why = obstacle(node, epoch, depth)
   if why then return { why } end
   local t = now()
-  if v[1] ~= 'QUEUED' then
+  local whole = tonumber(v[2]) and tonumber(v[3])
+  if v[1] ~= 'QUEUED' or not whole then
+    if not whole then hasten(id) end
     redis.call('ZREM', QUEUE, id) -- a record that somebody deleted leaves no ghost behind
     return { 'GONE', v[1] or '' }
   end

@@ -41,6 +41,7 @@ local function start(_, a)
   local node, entry, id, token, worker, lease = a[1], a[2], a[3], a[4], a[5], number(a[6], 'lease')
   settle_entry(doorbell(node), 'workers', entry)
   local r, t = get(id), now()
+  if r.spoilt then hasten(id) end
   local mine = token .. ':' .. worker
   if r.state == 'ASSIGNED' and r.token == token and r.node == node then
     if t >= tonumber(r.deadline) then -- the sweep decides whether time passed or the clock was stepped
@@ -92,8 +93,9 @@ local EMIT = { 'state', 'token', 'deadline', 'callback', 'attempt', 'cancel', 'm
 -- id token lease seq payload; an empty payload only renews the lease
 local function emit(_, a)
   local id, token, lease, seq, payload = a[1], a[2], number(a[3], 'lease'), chunk_seq(a[4], a[5]), a[5]
-  local v = redis.call('HMGET', record(id), unpack(EMIT))
+  local v = fields(id, EMIT)
   if v[1] ~= 'RUNNING' or v[2] ~= token then return 'FENCED' end
+  if not tonumber(v[3]) then return 'FENCED' end -- somebody else wrote to the record
   if v[6] == '1' then return 'CANCEL' end
   local t = now()
   local held = tonumber(redis.call('ZSCORE', DUE, id) or '0')

@@ -96,6 +96,7 @@ end
 -- id iso -> the state it had or has: terminal, CANCELLED, PENDING (its worker learns at its next emit)
 local function cancel(_, a)
   local id, r = a[1], get(a[1])
+  if r.spoilt then lay(id, r, a[2]) end
   if not r.state then return 'UNKNOWN' end
   if TERMINAL[r.state] then return r.state end
   if r.state == 'RUNNING' then
@@ -108,7 +109,7 @@ end
 
 -- id mailbox: from now on chunks go there -> state attempt
 local function attach(_, a)
-  local v = redis.call('HMGET', record(a[1]), 'state', 'attempt')
+  local v = fields(a[1], { 'state', 'attempt' })
   if not v[1] then return { 'UNKNOWN', '0' } end
   if not TERMINAL[v[1]] then redis.call('HSET', record(a[1]), 'mailbox', a[2]) end
   return v
@@ -193,10 +194,8 @@ local function sweep(_, a)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', int(t), 'LIMIT', 0, int(batch))) do
     local r = get(id)
     n = n + 1
-    if not r.state or TERMINAL[r.state] then -- somebody deleted the record: leave no ghost behind
-      redis.call('ZREM', DUE, id)
-      redis.call('ZREM', QUEUE, id)
-      for _, node in ipairs(redis.call('SMEMBERS', NODES)) do redis.call('SREM', inflight(node), id) end
+    if not r.state or TERMINAL[r.state] then
+      lay(id, r, a[4])
     elseif t >= tonumber(r.deadline) then
       close(id, r, 'EXPIRED', verdict(id, r, 'EXPIRED', 'deadline', 'the deadline passed before an answer was complete', a[4]))
     else
