@@ -78,21 +78,18 @@ def _version() -> dict[str, Any]:
     }
 
 
-def without_defaults(schema: Any) -> Any:
+def without_defaults(schema: dict[str, Any]) -> dict[str, Any]:
     """A status says what was observed: the API server must not fill it in."""
-    if isinstance(schema, dict):
-        known = cast(dict[str, Any], schema)
-        return {
-            key: {name: without_defaults(each) for name, each in value.items()}
-            if key == "properties"
-            else without_defaults(value)
-            for key, value in known.items()
-            if key != "default"
-        }
-    if isinstance(schema, list):
-        items: list[Any] = schema
-        return [without_defaults(each) for each in items]
-    return schema
+    kept: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "properties":
+            fields = cast(dict[str, dict[str, Any]], value)
+            kept[key] = {name: without_defaults(each) for name, each in fields.items()}
+        elif key == "items":
+            kept[key] = without_defaults(value)
+        elif key != "default":
+            kept[key] = value
+    return kept
 
 
 def as_yaml() -> str:
