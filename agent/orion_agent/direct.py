@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from anyio import to_thread
 
 from orion_agent.answer import refusal
 from orion_agent.entries import SAMPLE_BYTES
-from orion_contracts import keys, limits
+from orion_contracts import limits
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry, Ledger, Started
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
+from orion_contracts.traces import Traces, traces
 
 INLINE_BYTES = 32 * 1024
 """Larger bodies are checked in a thread: the event loop has tokens to pass on."""
@@ -25,11 +24,25 @@ async def read(raw: bytes) -> InferenceRequest:
     return limits.read_request(raw)
 
 
+async def look(raw: bytes) -> Traces:
+    """What an invalid entry tells about where to answer."""
+    if len(raw) > INLINE_BYTES:
+        return await to_thread.run_sync(_look, raw)
+    return _look(raw)
+
+
+def _look(raw: bytes) -> Traces:
+    try:
+        return traces(raw, limits.parse_json(raw))
+    except InvalidRequest:
+        return traces(raw)
+
+
 async def refuse(
-    ledger: Ledger, node: str, entry: DirectEntry, raw: bytes, error: InvalidRequest
+    ledger: Ledger, node: str, entry: DirectEntry, raw: bytes, error: InvalidRequest, told: Traces
 ) -> None:
     """Settle an invalid entry: an error answer where it names a usable place, a dead letter."""
-    request_id, callback, model = _traces(raw)
+    request_id, callback, model = told
     final = refusal(request_id, model, node, error)
     await ledger.refuse(
         entry, request_id, callback, final, f"{error.code}: {error}"[:300], raw[:SAMPLE_BYTES]
@@ -50,17 +63,3 @@ async def pass_on(
 ) -> None:
     """Admit the request without a pin: this board may not run it now, so a router places it."""
     await ledger.admit(request, raw, describe(request).to_bytes(), source=entry)
-
-
-def _traces(raw: bytes) -> tuple[str, str, str]:
-    """Id, callback and model of an invalid request, where they are usable; else empty."""
-    try:
-        document: Any = limits.parse_json(raw)
-    except InvalidRequest:
-        return "", "", ""
-    request_id, callback = document.get("request_id"), document.get("callback")
-    model = document.get("model")
-    known = request_id if isinstance(request_id, str) and limits.is_request_id(request_id) else ""
-    if not (isinstance(callback, str) and callback and not limits.callback_problem(callback)):
-        callback = keys.responses(known) if known else ""
-    return known, callback, model if isinstance(model, str) and len(model) <= 200 else ""

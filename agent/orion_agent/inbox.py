@@ -19,11 +19,11 @@ from redis.exceptions import RedisError, ResponseError
 
 from orion_agent import direct
 from orion_agent.entries import Direct, Doorbell, Garbage, read_entry
-from orion_agent.patience import Patience
+from orion_agent.settler import Settler
 from orion_agent.slots import Slots
 from orion_contracts import keys
 from orion_contracts.errors import InvalidRequest
-from orion_contracts.ledger import DirectEntry, FailureKind, Ledger
+from orion_contracts.ledger import DirectEntry
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.streams import read_group
 
@@ -58,16 +58,16 @@ class Inbox:
     def __init__(
         self,
         reads: Redis,
-        ledger: Ledger,
-        patience: Patience,
+        settler: Settler,
         node: str,
         slots: Slots,
         worker: Worker,
         enlist: Callable[[], Awaitable[None]],
     ) -> None:
-        self._reads, self._ledger, self._patience = reads, ledger, patience
-        self._node, self._slots, self._worker, self._enlist = node, slots, worker, enlist
+        self._reads, self._settler, self._node = reads, settler, node
+        self._slots, self._worker, self._enlist = slots, worker, enlist
         self._stream = keys.node_requests(node)
+        self._said = ""
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -81,10 +81,16 @@ class Inbox:
                     logger.warning("the board's stream is gone from the store; enlisting again")
                     await self._enlist()
                     continue
-                logger.warning("reading the board's stream failed: %s", error)
+                self._say("reading the board's stream failed", error)
             except (RedisError, OSError) as error:
                 logger.info("the connection to the store was lost: %s", error)
             await anyio.sleep(PAUSE_S)
+
+    def _say(self, what: str, error: Exception) -> None:
+        """Once for each error in a row: who spoilt the stream may take days to mend it."""
+        if self._said != str(error):
+            self._said = str(error)
+            logger.warning("%s: %s", what, error)
 
     async def _read_pending(self) -> None:
         """What this consumer was handed before and did not settle."""
@@ -110,6 +116,7 @@ class Inbox:
             batch = await self._read(">", slots.free, BLOCK_MS)
             if not batch and time.monotonic() - began_s < BLOCK_MS / 2000:
                 await anyio.sleep(NO_BLOCK_PAUSE_S)  # a store that does not block: never spin
+        self._said = ""
         for entry, fields in batch:
             await self._serve(entry, fields)
         await asyncio.sleep(0)  # what was rung for goes to the store before our next read does
@@ -124,46 +131,32 @@ class Inbox:
         try:
             match read_entry(fields or {}):
                 case Doorbell() as bell if self._slots.closed:
-                    await self._turn_away(entry, bell)
+                    await self._settler.turn_away(entry, bell)
                 case Doorbell() as bell:
                     self._worker.ring(entry, bell)
                 case Direct(payload):
                     await self._direct(entry, payload)
                 case Garbage(why, sample) if fields:
-                    await self._refuse(entry, sample, InvalidRequest(why))
+                    await self._settler.refuse(entry, sample, InvalidRequest(why))
                 case Garbage():  # deleted by someone else while it was pending here
-                    await self._settle(entry)
+                    await self._settler.drop(entry)
         except (RedisError, OSError):
             raise
         except Exception:
             logger.exception("entry %s could not be served", entry)
-            await self._refuse(entry, b"", InvalidRequest("the worker could not read this entry"))
+            why = "the worker could not read this entry"
+            await self._settler.refuse(entry, b"", InvalidRequest(why))
 
     async def _direct(self, entry: str, raw: bytes) -> None:
-        source = self._source(entry)
         try:
             request = await direct.read(raw)
         except InvalidRequest as error:
-            await self._refuse(entry, raw, error)
+            await self._settler.refuse(entry, raw, error)
             return
         if self._slots.closed or not self._worker.may_run_direct():
-            await self._patience.insist(lambda: direct.pass_on(self._ledger, source, request, raw))
+            await self._settler.pass_on(entry, request, raw)
             return
-        self._worker.take(source, request, raw)
-
-    async def _refuse(self, entry: str, raw: bytes, error: InvalidRequest) -> None:
-        logger.warning("entry %s refused: %s", entry, error)
-        source = self._source(entry)
-        await self._patience.insist(
-            lambda: direct.refuse(self._ledger, self._node, source, raw, error)
-        )
-
-    async def _turn_away(self, entry: str, bell: Doorbell) -> None:
-        """The engine is in no state to work: back to its place in the queue, unharmed."""
-        await self._patience.insist(
-            lambda: self._ledger.release(*bell, FailureKind.NONE, "the engine is not ready")
-        )
-        await self._settle(entry)
+        self._worker.take(self._settler.source(entry), request, raw)
 
     async def turn_all_away(self) -> None:
         """The worker stops: what was assigned but not started goes back, and requests of other
@@ -174,15 +167,8 @@ class Inbox:
                     continue
                 match read_entry(fields or {}):
                     case Doorbell() as bell:
-                        await self._turn_away(entry, bell)
+                        await self._settler.turn_away(entry, bell)
                     case Direct(payload) if after == "0":
                         await self._direct(entry, payload)
                     case _:
                         pass
-
-    async def _settle(self, entry: str) -> None:
-        await self._reads.xack(self._stream, keys.WORKERS_GROUP, entry)
-        await self._reads.xdel(self._stream, entry)
-
-    def _source(self, entry: str) -> DirectEntry:
-        return DirectEntry(self._stream, keys.WORKERS_GROUP, entry)

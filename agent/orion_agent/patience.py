@@ -1,4 +1,8 @@
-"""Store calls that outlive the store's restarts. Every call of the ledger is safe to repeat."""
+"""Store calls that outlive the store's restarts. Every call of the ledger is safe to repeat.
+
+Repeated is what the store may answer otherwise some day: it is away, full, read-only, busy. An
+error that lasts, for what a key or an argument holds, goes to the caller at once: it has a slot.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from orion_contracts.errors import StoreUnavailable
+from orion_contracts.ledger import is_lasting
 from orion_contracts.ledger.library import ensure_library
 
 T = TypeVar("T")
@@ -28,13 +33,23 @@ class Patience:
         self.retries = 0
         self._said = ""
 
-    async def insist(self, call: Callable[[], Awaitable[T]], until_s: float = float("inf")) -> T:
-        """The call's answer. Raises StoreUnavailable when `until_s` (monotonic) has passed."""
+    async def insist(
+        self,
+        call: Callable[[], Awaitable[T]],
+        until_s: float = float("inf"),
+        *,
+        whatever: bool = False,
+    ) -> T:
+        """The call's answer. Raises StoreUnavailable when `until_s` (monotonic) has passed, and
+        redis' ResponseError where it lasts: unless `whatever`, when nothing else can be done
+        before somebody has mended the store."""
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 answer = await call()
             except (RedisError, OSError, StoreUnavailable) as error:
+                if is_lasting(error) and not whatever:
+                    raise
                 await self._note(error)
                 if time.monotonic() + pause_s > until_s:
                     raise StoreUnavailable(f"the store did not answer in time: {error}") from error

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+from redis.exceptions import ResponseError
 
 from orion_agent import answer
 from orion_agent.engine import Done
@@ -157,10 +158,14 @@ class Attempt:
         return Outcome("released", error)
 
     async def _insist(self, call: Callable[[], Any], otherwise: Any) -> Any:
-        """The ledger's answer, whenever it comes; `otherwise` when the deadline came first."""
+        """The ledger's answer, whenever it comes; `otherwise` when the deadline came first, or
+        when it will never say anything else: then the lease lapses, and the sweep decides."""
         try:
             return await self._t.patience.insist(call, self._deadline_s)
         except StoreUnavailable:
+            return otherwise
+        except ResponseError as error:
+            logger.error("request %s: the ledger cannot go on: %s", self._request.request_id, error)
             return otherwise
 
     def _learn(self, done: Done) -> None:

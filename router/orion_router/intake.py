@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import anyio
-import orjson
+from anyio import to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from orion_contracts import keys
-from orion_contracts.entries import Refusal, read_entry
-from orion_contracts.ledger import DirectEntry, Ledger
+from orion_contracts.entries import Entry, Refusal, read_entry, refuse
+from orion_contracts.errors import LedgerRefused
+from orion_contracts.ledger import DirectEntry, Ledger, is_lasting
 from orion_contracts.limits import Limits
 from orion_contracts.meta import describe
 from orion_router.planner import Planner
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 BLOCK_MS = 1000
 BATCH = 16
 RECLAIM_S = 2.0
+INLINE_BYTES = 32 * 1024
+"""Larger entries are read in a thread: the event loop has answers to pass on."""
 
 
 class Intake:
@@ -45,6 +48,7 @@ class Intake:
         self._watch = watch
         self._planner = planner
         self._limits = limits
+        self._signature = f"orion-inference-router/{router}"
         self._pending_before: set[bytes] = set()
         self._backlog = True
         """Read first what was read before and not settled: at the start, and after trouble."""
@@ -98,20 +102,15 @@ class Intake:
         source = DirectEntry(stream, group, entry.decode())
         try:
             await self._handle(source, entry, fields)
-        except ResponseError as error:
-            if not _belongs_to_entry(error):
+        except RedisError as error:
+            if not is_lasting(error):
                 raise  # a full store, say: the entry stays pending and is read again
-            self.refused += 1
-            log.warning("entry %s cannot be admitted: %s", source.entry, error)
             why = f"the ledger cannot take this entry: {error}"
-            await self._ledger.refuse(source, "", "", b"", why, b"")
-        except RedisError:
-            raise  # the same
+            await self._refuse(source, Refusal(why, "", "", b"", b""))
         except Exception:
-            self.refused += 1
             log.exception("entry %s could not be served", source.entry)
             why = "the router could not read this entry"
-            await self._ledger.refuse(source, "", "", b"", why, b"")
+            await self._refuse(source, Refusal(why, "", "", b"", b""))
 
     async def _handle(
         self, source: DirectEntry, entry: bytes, fields: Mapping[bytes, bytes]
@@ -123,30 +122,39 @@ class Intake:
             await self._store.xack(stream, group, entry)
             await self._store.xdel(stream, entry)
             return
-        outcome = read_entry(fields, f"orion-inference-router/{self._router}", self._limits)
+        outcome = await self._read(fields)
         if isinstance(outcome, Refusal):
-            self.refused += 1
-            log.warning("refused entry %s: %s", source.entry, outcome.why)
-            await self._ledger.refuse(
-                source,
-                outcome.request_id,
-                outcome.callback,
-                outcome.final,
-                outcome.why,
-                outcome.sample,
-            )
+            await self._refuse(source, outcome)
             return
         request, body, unknown = outcome
         self.ignored_fields += len(unknown)
         routing = self._watch.config.routing
-        await self._ledger.admit(
-            request,
-            body or orjson.dumps(request.to_wire()),
-            describe(request).to_bytes(),
-            max_requests=routing.max_queue_requests,
-            max_bytes=routing.max_queue_bytes,
-            source=source,
-        )
+        try:
+            await self._ledger.admit(
+                request,
+                body,
+                describe(request).to_bytes(),
+                max_requests=routing.max_queue_requests,
+                max_bytes=routing.max_queue_bytes,
+                source=source,
+            )
+        except ResponseError as error:
+            if not is_lasting(error):
+                raise
+            document = request.to_wire()
+            refusal = refuse(LedgerRefused(error), body, self._signature, document)
+            await self._refuse(source, refusal)
+
+    async def _read(self, fields: Mapping[bytes, bytes]) -> Entry | Refusal:
+        if sum(map(len, fields.values())) > INLINE_BYTES:
+            return await to_thread.run_sync(read_entry, fields, self._signature, self._limits)
+        return read_entry(fields, self._signature, self._limits)
+
+    async def _refuse(self, source: DirectEntry, refusal: Refusal) -> None:
+        self.refused += 1
+        log.warning("refused entry %s: %s", source.entry, refusal.why)
+        why, request_id, callback, final, sample = refusal
+        await self._ledger.refuse(source, request_id, callback, final, why, sample)
 
     async def reclaim(self) -> None:
         """Take over what another router read and did not settle: it died in between.
@@ -167,8 +175,3 @@ class Intake:
             self._backlog = True  # they are ours now: whatever happens here, they are read again
             for entry, fields in claimed:
                 await self.handle(entry, fields or {}, keys.REQUESTS, keys.ROUTER_GROUP)
-
-
-def _belongs_to_entry(error: ResponseError) -> bool:
-    """Whether the store refuses this entry for what it holds, and would do so for ever."""
-    return str(error).startswith("WRONGTYPE") or "orion:" in str(error)

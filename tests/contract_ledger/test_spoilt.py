@@ -161,6 +161,17 @@ async def test_a_record_of_another_type_is_not_admitted_over(bench: Bench) -> No
     assert await bench.inflight() == set()
 
 
+async def test_an_entry_over_a_record_of_another_type_is_answered(bench: Bench) -> None:
+    """What lies there is no record, so no other final can be its."""
+    request = a_request()
+    await a_string(bench, request.request_id)
+    source = await bench.entry()
+    await bench.ledger.refuse(source, request.request_id, "my:replies", b"{}", "why", b"sample")
+
+    assert await bench.payloads("my:replies", "final") == ["{}"]
+    assert [letter["why"] for letter in await bench.dead()] == ["why"]
+
+
 async def test_a_record_that_may_not_be_read_is_not_taken_for_spoilt(
     bench: Bench, store: Store
 ) -> None:

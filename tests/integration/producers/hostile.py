@@ -41,6 +41,11 @@ def _nested(depth: int) -> bytes:
     return b"[" * depth + b"]" * depth
 
 
+def _long(document: Document) -> bytes:
+    """Its texts alone pass every limit; the callback comes after them."""
+    return _messages({"role": "user", "content": "x" * 11_000_000})(document)
+
+
 USER = {"role": "user", "content": "x"}
 
 ANSWERED: Mapping[str, Make] = {
@@ -76,6 +81,18 @@ ANSWERED: Mapping[str, Make] = {
     "unknown priority": _with(priority="urgent"),
     "deadline of 0": _with(deadline_ms=0),
     "options is a list": _with(options=[1]),
+    "cut in the middle": lambda document: json.dumps(document).encode()[:-20],
+    "two documents": lambda document: json.dumps(document).encode() * 2,
+    "invalid UTF-8": _instead("source", b'"\xff\xfe"'),
+    "a lone surrogate": _instead("source", b'"\\ud800"'),
+    "a surrogate as bytes": _instead("source", b'"\xed\xa0\x80"'),
+    "NaN": _instead("keep_alive_seconds", b"NaN"),
+    "infinity": _instead("keep_alive_seconds", b"Infinity"),
+    "a byte order mark": lambda document: b"\xef\xbb\xbf" + json.dumps(document).encode(),
+    "nested 100 deep": _instead("extra", _nested(100)),
+    "nested a million deep": _instead("extra", _nested(1_000_000)),
+    "a body of 11 MB": _long,
+    "a body of 11 MB that is cut off": lambda document: _long(document)[:-20],
 }
 """The id and the callback can be read: an error response, and a dead letter."""
 
@@ -88,20 +105,10 @@ ONLY_BURIED: Mapping[str, Make] = {
     "a number": _raw(b"7"),
     "null": _raw(b"null"),
     "an empty object": _raw(b"{}"),
-    "cut in the middle": lambda document: json.dumps(document).encode()[:-20],
-    "two documents": lambda document: json.dumps(document).encode() * 2,
     "NUL bytes": _raw(b"\0\0\0\0"),
     "a NUL within": lambda document: json.dumps(document).encode().replace(b"user", b"us\0er"),
-    "invalid UTF-8": _instead("source", b'"\xff\xfe"'),
-    "a lone surrogate": _instead("source", b'"\\ud800"'),
-    "a surrogate as bytes": _instead("source", b'"\xed\xa0\x80"'),
-    "NaN": _instead("keep_alive_seconds", b"NaN"),
-    "infinity": _instead("keep_alive_seconds", b"Infinity"),
-    "a byte order mark": lambda document: b"\xef\xbb\xbf" + json.dumps(document).encode(),
     "UTF-16": lambda document: json.dumps(document).encode("utf-16"),
-    "nested 100 deep": _instead("extra", _nested(100)),
     "a million brackets": _raw(_nested(1_000_000)),
-    "a body of 11 MB": _messages({"role": "user", "content": "x" * 11_000_000}),
 }
 """Nobody can be told: a dead letter."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from redis import exceptions
 
 from orion_contracts import keys
 from orion_contracts.classes import GIB, classify
@@ -19,7 +20,7 @@ from orion_contracts.errors import (
     Unavailable,
 )
 from orion_contracts.flags import Flags, bounded_int, port, positive_float, variable
-from orion_contracts.ledger import VERSION, library_source
+from orion_contracts.ledger import VERSION, is_lasting, library_source
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta, describe
 from orion_contracts.stamp import iso
@@ -191,3 +192,38 @@ def test_errors_have_distinct_codes_by_family() -> None:
     assert len(codes) == len(set(codes))
     assert all(400 <= k.http_status < 500 for k in below(InvalidRequest))
     assert all(k.http_status >= 500 for k in (*below(Unavailable), *below(EngineError)))
+
+
+WITHIN = "script: on @user_function:46."
+LASTING = (
+    f"WRONGTYPE Operation against a key holding the wrong kind of value {WITHIN}",
+    "WRONGTYPE Operation against a key holding the wrong kind of value",
+    f"value is not an integer or out of range {WITHIN}",
+    f"user_function:632: orion: beat takes 3 arguments {WITHIN}",
+    f"user_function:330: attempt to perform arithmetic on a nil value {WITHIN}",
+    "hash value is not an integer script: orion_release, on @user_function:297.",
+)
+PASSING = (
+    "Function not found",
+    "unknown command 'FCALL', with args beginning with: ",
+    "NOREPLICAS Not enough good replicas to write.",
+    f"MISCONF Errors writing to the AOF file: No space left on device {WITHIN}",
+    "BUSY Redis is busy running a script.",
+    f"ACL failure in script: User u has no permissions to run the 'hget' command {WITHIN}",
+    f"The user executing the script can't run this command or subcommand {WITHIN}",
+    "NOGROUP No such key",
+)
+
+
+def test_an_error_is_the_stores_or_the_calls() -> None:
+    """In the words of Redis 7 and 8, Valkey 9 and redis-py; only the call's own lasts."""
+    for text in LASTING:
+        assert is_lasting(exceptions.ResponseError(text)), text
+    for text in PASSING:
+        assert not is_lasting(exceptions.ResponseError(text)), text
+    for kind in (
+        exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError,
+        exceptions.OutOfMemoryError, exceptions.ReadOnlyError, exceptions.NoPermissionError,
+        exceptions.AuthenticationError, OSError,
+    ):  # fmt: skip
+        assert not is_lasting(kind(f"user_function:1: {WITHIN}")), kind

@@ -147,7 +147,7 @@ end
 local function refuse(_, a)
   local stream, group, entry, id, callback, final, why, sample = unpack(a)
   if not settle_entry(stream, group, entry) then return 'OK' end -- the same call again
-  local known = id ~= '' and redis.call('EXISTS', record(id)) == 1
+  local known = id ~= '' and fields(id, { 'state' })[1]
   if callback ~= '' and final ~= '' and not known and not reserved(callback, id) then
     if callback == answers(id) then
       -- Before every id of a later attempt: the corrected request may come under the same id.
