@@ -49,6 +49,11 @@ def inflight(node: str) -> str:
     return f"{PREFIX}inflight:{node}"
 
 
+def lost(node: str) -> str:
+    """Set of what a board was running when it fell silent; it may come back, or have died."""
+    return f"{PREFIX}lost:{node}"
+
+
 def record(request_id: str) -> str:
     """A request's record: the truth about it."""
     return f"{PREFIX}req:{request_id}"

@@ -57,6 +57,7 @@ def _options(url: str, password: str, username: str) -> dict[str, Any]:
         "socket_connect_timeout": SOCKET_TIMEOUT_S,
         "health_check_interval": 0,
         "protocol": 2,
+        "driver_info": None,  # else CLIENT SETINFO at each connection, which our users may not
     }
     if not url.startswith("unix://"):
         options["socket_keepalive"] = True

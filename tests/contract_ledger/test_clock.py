@@ -88,8 +88,9 @@ async def test_entries_stamped_in_between_are_corrected_and_keep_their_order(
     for _ in range(4):
         between.append(await bench.submit(a_request(deadline_ms=60_000)))
         await bench.pass_time(20)
+    entry = await bench.entry(stream=keys.node_requests("pi-a"))
     taken = await bench.ledger.take(
-        a_request(deadline_ms=60_000), b"body", b"{}", await bench.entry(), "pi-a", me
+        a_request(deadline_ms=60_000), b"body", b"{}", entry, "pi-a", me
     )
     (taken_id,) = await bench.inflight()
     assert taken is not None
