@@ -1,0 +1,124 @@
+"""Pods are deleted under load, a board is cordoned, the operator is gone: nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import httpx
+import pytest
+
+from e2e.conftest import MODEL, SERVICE, World, stage, wait_ready
+from e2e.kube import Kube, Object, is_ready, run, until
+from e2e.load import Load
+
+
+def asking(kube: Kube, world: World, name: str, span_s: int) -> Load:
+    """A producer in the cluster."""
+    load = Load(kube, name, world.image, MODEL, span_s=span_s, per_s=2, tokens=24,
+                store="orion-inference-store", secret="orion-inference-store",
+                placement={"nodeSelector": {"kubernetes.io/hostname": world.node}})  # fmt: skip
+    load.begun()
+    return load
+
+
+def test_a_worker_deleted_in_mid_stream(kube: Kube) -> None:
+    """The stream completes: Ollama stops after the agent, which finishes what it runs."""
+    body = {"model": MODEL, "options": {"num_predict": 300, "temperature": 1},
+            "messages": [{"role": "user", "content": "Tell me a long story."}]}  # fmt: skip
+    with (
+        kube.forwarded(SERVICE, 80) as url,
+        httpx.stream("POST", f"{url}/api/chat", json=body, timeout=120, trust_env=False) as answer,
+    ):
+        lines = answer.iter_lines()
+        first = json.loads(next(lines))
+        assert first["message"]["content"]
+        board = answer.headers["x-orion-node"]
+        pod = next(p for p in kube.pods("worker") if p["spec"]["nodeName"] == board)
+        kube.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+        rest = [json.loads(line) for line in lines]
+    assert rest[-1]["done"] is True, rest[-1]
+    assert len(rest) > 50
+    wait_ready(kube)
+
+
+@pytest.mark.parametrize("part", ["worker", "router", "store", "operator"])
+def test_a_pod_deleted_under_load(kube: Kube, world: World, part: str) -> None:
+    """0 lost, 0 duplicated; Ready again, with the time it took."""
+    load = asking(kube, world, f"load-{part}", 40)
+    pod = next(p for p in kube.pods(part) if p["spec"]["nodeName"] == world.node)
+    name = pod["metadata"]["name"]
+    began = time.monotonic()
+    kube.kubectl("delete", "pod", name, "--wait=false")
+
+    def back() -> bool:
+        return any(is_ready(p) and p["metadata"]["uid"] != pod["metadata"]["uid"]
+                   for p in kube.pods(part) if p["spec"].get("nodeName") == world.node)  # fmt: skip
+
+    until(back, 120, f"the {part} is back")
+    took_s = time.monotonic() - began
+    verdict = load.finish()
+    print(f"{part}: ready again after {took_s:.1f} s; {verdict.attempted} asked, "
+          f"{verdict.acknowledged} acknowledged, {verdict.completed} completed, "
+          f"lost {len(verdict.lost)}, duplicated {len(verdict.duplicated)}")  # fmt: skip
+    assert verdict.acknowledged > 20
+    assert not verdict.reasons, verdict.reasons
+
+
+def test_cordon_drains_and_uncordon_returns(kube: Kube, world: World) -> None:
+    """Running work finishes, nothing new is taken, the status says so; and back."""
+    with kube.forwarded(SERVICE, 80) as url, httpx.Client(base_url=url, timeout=90) as http:
+        body = {"model": MODEL, "options": {"num_predict": 200}, "stream": False,
+                "messages": [{"role": "user", "content": "Tell me a story."}]}  # fmt: skip
+        answers: list[httpx.Response] = []
+        running = threading.Thread(target=lambda: answers.append(http.post("/api/chat", json=body)))
+        running.start()
+        until(lambda: _board(http, world.node)["inflight"], 30, "it runs")
+        run(["kubectl", "cordon", world.node])
+        try:
+            until(lambda: _board(http, world.node)["draining"], 15, "the board drains")
+            short = {**body, "options": {"num_predict": 8}}
+            del short["stream"]
+            queued = http.post("/v1/requests", json=short).json()
+            running.join(60)
+            assert answers[0].json()["done_reason"] in ("stop", "length"), answers[0].text
+            until(lambda: not _board(http, world.node)["inflight"], 30, "nothing runs")
+            until(
+                lambda: "drain" in json.dumps(kube.items("icl")).lower(), 45, "the status says so"
+            )
+            view = http.get(f"/v1/requests/{queued['request_id']}").json()
+            assert view["state"] == "QUEUED", view
+        finally:
+            run(["kubectl", "uncordon", world.node])
+        until(lambda: _done(http, queued["request_id"]), 60, "the queued request is answered")
+
+
+def _board(http: httpx.Client, name: str) -> Object:
+    return next(dict(n) for n in http.get("/v1/nodes").json()["nodes"] if n["name"] == name)
+
+
+def _done(http: httpx.Client, request_id: str) -> bool:
+    return bool(http.get(f"/v1/requests/{request_id}").json()["state"] == "COMPLETED")
+
+
+def test_a_minute_without_the_operator(kube: Kube, world: World) -> None:
+    """Serving does not need it."""
+    stage("operator away for a minute")
+    kube.kubectl("scale", "deployment/orion-inference-operator", "--replicas=0")
+    try:
+        until(lambda: not kube.pods("operator"), 60, "it is gone")
+        verdict = asking(kube, world, "load-alone", 60).finish()
+        assert not verdict.reasons, verdict.reasons
+        assert verdict.completed > 60
+    finally:
+        kube.kubectl("scale", "deployment/orion-inference-operator", "--replicas=1")
+    wait_ready(kube)
+
+
+def test_nothing_of_kopf_on_nodes(kube: Kube) -> None:
+    """No finalizer, no annotation of the framework on any Node, none on our resources."""
+    for each in [*kube.items("nodes"), *kube.items("icl")]:
+        told = json.dumps(each["metadata"])
+        assert "kopf" not in told, each["metadata"]["name"]
+        assert not each["metadata"].get("finalizers"), each["metadata"]["name"]
