@@ -10,6 +10,7 @@ Environment (all optional where ORION_CLUSTER names a folder with `cluster` and 
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -138,10 +139,10 @@ def second(kube: Kube) -> Iterator[SecondBoard]:
     def eight(node: Object) -> bool:
         return bool(node["metadata"]["labels"].get("inference.orion.dev/class") == "8gb")
 
-    pretending = [n["metadata"]["name"] for n in kube.items("nodes") if is_fake(n) and eight(n)]
-    if not pretending:
+    boards = [n["metadata"]["name"] for n in kube.items("nodes") if is_fake(n) and eight(n)]
+    if not boards:
         pytest.skip("needs kwok: a Node of 8 GiB on which nothing runs")
-    board = SecondBoard(kube, pretending[0])
+    board = SecondBoard(kube, boards[0])
     board.start()
     yield board
     board.stop()
@@ -189,18 +190,12 @@ def tell(kube: Kube) -> None:
 
 
 def is_fake_pod(pod: Object) -> bool:
-    """Whether the pod is on a node that only pretends."""
-    return pod["spec"].get("nodeName", "") in FAKE
+    """Whether the pod is on a node that only pretends: it has no log."""
+    return pod["spec"].get("nodeName", "") in pretending()
 
 
-FAKE: frozenset[str] = frozenset()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def fakes() -> None:
-    """Know the pretending nodes."""
-    global FAKE
-    if shutil.which("kubectl") and os.environ.get("KUBECONFIG"):
-        FAKE = frozenset(
-            n["metadata"]["name"] for n in Kube("default").items("nodes") if is_fake(n)
-        )
+@functools.cache
+def pretending() -> frozenset[str]:
+    """Names of the nodes that only pretend."""
+    nodes = Kube("default").items("nodes")
+    return frozenset(str(n["metadata"]["name"]) for n in nodes if is_fake(n))
