@@ -16,5 +16,7 @@
   value: {{ include "orion.fullname" . }}-operator
 - name: ORION_RELEASE
   value: {{ .Release.Name }}
-{{- include "orion.storeEnv" . | nindent 0 }}
+{{- with include "orion.storeEnv" . | trim }}
+{{- . | nindent 0 }}
+{{- end }}
 {{- end -}}
