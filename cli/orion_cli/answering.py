@@ -21,6 +21,8 @@ from orion_cli.terminal import console, printable
 
 REJOIN_WITHIN_S = 30.0
 PAUSE_S = 0.25
+ENDING = "shutting down"
+"""What a router says to its clients when it ends; the request goes on without it."""
 
 
 class _Broken(Exception):
@@ -79,8 +81,10 @@ class Answer:
             with self._http.stream("POST", "/api/chat", json=self._body, headers=headers) as answer:
                 if not answer.is_success:
                     answer.read()
-                    if self._again and answer.status_code in (502, 503, 504):
-                        raise _Broken(gateway.error_text(answer))
+                    text = gateway.error_text(answer)
+                    away = answer.status_code in (502, 503, 504)
+                    if away and (self._again or ENDING in text):
+                        raise _Broken(text)
                     raise gateway.refused(answer)
                 last = self._follow(answer)
                 return note(answer.headers, last, self._again)
@@ -100,6 +104,8 @@ class Answer:
                 continue
             document = _parse(line)
             if failure := document.get("error"):
+                if ENDING in str(failure):
+                    raise _Broken(str(failure))
                 raise Problem(str(failure), "ask again; `orion status` shows the boards", FAILED)
             piece = str(document.get("message", {}).get("content", ""))
             if len(repeated) < len(due):

@@ -3,7 +3,10 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -256,16 +259,31 @@ def _pid(up: Up, name: str) -> int:
 
 def test_a_router_killed_in_mid_answer_is_rejoined(canned_up: Up) -> None:
     """The answer goes on where it was: each token once, in one run of the command."""
-    import subprocess
-    import sys
+    _rejoined(canned_up, lambda: _sigkill(canned_up, "router"))
 
+
+def test_a_router_ended_in_mid_answer_is_rejoined(canned_up: Up) -> None:
+    """Also when the router says in mid-answer that it is shutting down."""
+
+    def end() -> None:
+        pid = _pid(canned_up, "router")
+        assert pid > 1
+        os.kill(pid, signal.SIGTERM)
+        log = canned_up.data / "logs" / "router.log"
+        wait_until(lambda: log.read_text().count("SIGTERM: ending") > 0, "it heard it", 10.0)
+        os.kill(pid, signal.SIGTERM)  # the second one: at once
+
+    _rejoined(canned_up, end)
+
+
+def _rejoined(canned_up: Up, harm: Callable[[], object]) -> None:
     chat = subprocess.Popen(
         [sys.executable, "-m", "orion_cli.main", "chat", "Hello", "--max-tokens", "4000"],
         env=canned_up.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert chat.stdout is not None
     begun = chat.stdout.read(200)
-    _sigkill(canned_up, "router")
+    harm()
     rest, note = chat.communicate(timeout=50)
     assert chat.returncode == 0, note
     assert b"rejoined" in note

@@ -9,6 +9,7 @@ import pytest
 from orion_cli import answering
 from orion_cli.answering import Answer
 from orion_cli.problem import FAILED, UNREACHABLE, Problem
+from orion_router.gateway.faults import ENDING
 
 DONE = {"message": {"content": ""}, "done": True, "eval_count": 4, "eval_duration": 2_000_000_000}
 HEADERS = {"x-orion-node": "pi", "x-orion-queue-ms": "12", "x-orion-residency": "cold"}
@@ -81,6 +82,24 @@ def test_a_broken_answer_goes_on_where_it_was(
     assert text == "The capital is Paris."
     assert capsys.readouterr().out == "The capital is Paris.\n"
     assert {request.headers["x-orion-request-id"] for request in seen} == {"an-id"}
+    assert "rejoined" in note
+
+
+def test_a_router_that_says_it_is_ending_is_rejoined(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the first token or in mid-answer: in the router's own words, it goes on where it
+    was at the next router."""
+    said = {"error": ENDING.text}
+    middle = b'{"message":{"content":"The cap"}}\n' + json.dumps(said).encode() + b"\n"
+    answer, seen = asked(
+        httpx.Response(ENDING.status, json=said),
+        httpx.Response(200, content=middle),
+        httpx.ConnectError("refused"),
+        ok("The capital is Paris."),
+    )
+    text, note = answer.print()
+    assert text == "The capital is Paris."
+    assert capsys.readouterr().out == "The capital is Paris.\n"
+    assert len(seen) == 4
     assert "rejoined" in note
 
 
