@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 WhenNoNodeEligible = Literal["Queue", "LeastBad", "Reject"]
+Drain = Literal["cordoned", "requested"]
+"""Why a board drains: its Kubernetes node is cordoned, or the resource asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,46 @@ class Routing:
     max_queue_requests: int = 256
     max_queue_bytes: int = 64 * 1024 * 1024
     starvation_bound_s: float = 60.0
+    default_deadline_s: float | None = None
+    """Of requests that name none; None: the ledger's backstop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """What the operator says of one board; None: nothing."""
+
+    node_class: str | None = None
+    slots: int | None = None
+    drain: Drain | None = None
+    storage_bytes_per_second: float | None = None
+    idle_w: float | None = None
+    max_w: float | None = None
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> NodeConfig:
+        """Build from one value of `nodes`."""
+        rest = {name: value for name, value in wire.items() if name != "class"}
+        return cls(node_class=wire.get("class"), **rest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """A model that the cluster keeps. `nodes` is the placement: the boards that hold it."""
+
+    name: str
+    nodes: tuple[str, ...] = ()
+    preload: bool = True
+    retain: bool = True
+    keep_alive_seconds: int | None = None
+    context_length: int | None = None
+    aliases: tuple[str, ...] = ()
+    fallback: str | None = None
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> ModelConfig:
+        """Build from one item of `models`."""
+        lists: dict[str, Any] = {n: tuple(wire.get(n, ())) for n in ("nodes", "aliases")}
+        return cls(**{**wire, **lists})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +78,12 @@ class ClusterConfig:
     generation: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)
     routing: Routing = field(default_factory=Routing)
-    nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    models: tuple[Mapping[str, Any], ...] = ()
+    nodes: Mapping[str, NodeConfig] = field(default_factory=dict[str, NodeConfig])
+    models: tuple[ModelConfig, ...] = ()
+
+    def node(self, name: str) -> NodeConfig:
+        """What is said of the board; nothing where it is not named."""
+        return self.nodes.get(name, _UNNAMED)
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> ClusterConfig:
@@ -46,9 +92,10 @@ class ClusterConfig:
             generation=wire["generation"],
             thresholds=Thresholds(**wire.get("thresholds", {})),
             routing=Routing(**wire.get("routing", {})),
-            nodes=wire.get("nodes", {}),
-            models=tuple(wire.get("models", ())),
+            nodes={name: NodeConfig.from_wire(n) for name, n in wire.get("nodes", {}).items()},
+            models=tuple(ModelConfig.from_wire(model) for model in wire.get("models", ())),
         )
 
 
+_UNNAMED = NodeConfig()
 DEFAULT_CONFIG = ClusterConfig()

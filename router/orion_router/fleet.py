@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from orion_contracts.config import Thresholds
+from orion_contracts.config import NodeConfig, Thresholds
 from orion_contracts.health import DiskModel, NodeHealth
 
 State = Literal["fresh", "stale", "lost"]
 STALE_S = 12.0
 """Two missed reports and a bit: the report is every 5 s."""
 TEMPERATURE_GONE_S = 15.0
+EXCLUDED = "excluded"
+NOTHING_SAID = NodeConfig()
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Node:
     reasons: tuple[str, ...] = ()
     inflight: frozenset[str] = frozenset()
     age_s: float = 0.0
+    said: NodeConfig = NOTHING_SAID
+    """What the configuration says of this board."""
 
     @property
     def eligible(self) -> bool:
@@ -45,8 +49,15 @@ class Node:
 
     @property
     def slots(self) -> int:
-        """How many requests the board runs at once."""
-        return self.health.slots if self.health else 1
+        """How many requests the board runs at once: what the configuration says as soon as its
+        worker can do it, too."""
+        own = self.health.slots if self.health else 1
+        return min(own, self.said.slots or own)
+
+    @property
+    def node_class(self) -> str:
+        """Its class: the configuration's word before the worker's own."""
+        return self.said.node_class or (self.health.node_class if self.health else "")
 
     @cached_property
     def resident(self) -> frozenset[str]:
@@ -96,6 +107,7 @@ def observe(
     inflight: frozenset[str],
     now_s: float,
     thresholds: Thresholds,
+    said: NodeConfig = NOTHING_SAID,
 ) -> Node:
     """The board's next snapshot. `health` None: no report in the store (the last one is kept)."""
     news = health is not None and (
@@ -105,8 +117,7 @@ def observe(
     )
     heard_s = now_s if news or before is None else before.heard_s
     latest = health or (before.health if before else None)
-    known = health if news else None
-    hot, full_ram, seen_s = _gates(before, known, now_s, thresholds)
+    hot, full_ram, seen_s = _gates(before, latest, news, now_s, thresholds)
     age_s = now_s - heard_s
     lost_since_s = None if alive else (before.lost_since_s if before else None)
     if not alive and lost_since_s is None:
@@ -114,28 +125,38 @@ def observe(
     state: State = (
         "lost" if not alive else "stale" if latest is None or age_s > STALE_S else "fresh"
     )
+    draining = draining or said.drain is not None
     reasons = _reasons(state, latest, draining, hot, full_ram, seen_s, now_s)
+    if said.node_class == EXCLUDED:
+        reasons = (EXCLUDED, *reasons)
     return Node(
         name, latest, alive, draining, heard_s, lost_since_s, hot, full_ram, seen_s, state, reasons,
-        inflight, age_s,
+        inflight, age_s, said,
     )  # fmt: skip
 
 
 def _gates(
-    before: Node | None, news: NodeHealth | None, now_s: float, limits: Thresholds
+    before: Node | None,
+    latest: NodeHealth | None,
+    news: bool,
+    now_s: float,
+    limits: Thresholds,
 ) -> tuple[bool, bool, float | None]:
-    """Temperature and RAM gates with hysteresis, and when a temperature was last readable."""
+    """Temperature and RAM gates with hysteresis, and when a temperature was last readable.
+
+    An old report is judged again, too: the thresholds may have changed.
+    """
     hot = before.hot if before else False
     full = before.full_ram if before else False
     seen_s = before.temperature_seen_s if before else None
-    if news is None:
+    if latest is None:
         return hot, full, seen_s
-    if (celsius := news.temperature_c) is not None:
-        seen_s = now_s
+    if (celsius := latest.temperature_c) is not None:
+        seen_s = now_s if news else seen_s
         hot = celsius > (limits.temperature_return_c if hot else limits.temperature_exclude_c)
-    elif not news.temperature_known_before and seen_s is None:
+    elif not latest.temperature_known_before and seen_s is None:
         hot = False  # never readable: eligible, with a warning elsewhere
-    if (percent := news.ram_used_percent) is not None:
+    if (percent := latest.ram_used_percent) is not None:
         full = percent > (limits.ram_return_percent if full else limits.ram_exclude_percent)
     return hot, full, seen_s
 

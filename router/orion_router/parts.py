@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 from redis.asyncio import Redis
@@ -35,8 +36,8 @@ class Parts:
         open_store = open_store or self._connect
         self.store = open_store()
         self._blocking_stores = [open_store() for _ in range(3)]
-        times = LeaseTimes(assign_ms=settings.assign_lease_ms, run_ms=settings.run_lease_ms)
-        self.ledger = Ledger(self.store, times)
+        self._times = LeaseTimes(assign_ms=settings.assign_lease_ms, run_ms=settings.run_lease_ms)
+        self.ledger = Ledger(self.store, self._times)
         me = settings.router_id
         self.watch = Watch(self.store, me, self._changed)
         # The lease is held by this life of the router, not by its name: two of one name never both.
@@ -56,6 +57,9 @@ class Parts:
         return connect(s.redis_addr, s.redis_password, s.redis_username)
 
     def _changed(self) -> None:
+        deadline_s = self.watch.config.routing.default_deadline_s
+        backstop_ms = self._times.backstop_ms if deadline_s is None else round(deadline_s * 1000)
+        self.ledger.times = replace(self._times, backstop_ms=backstop_ms)
         self.planner.wake()
 
     async def _prepare(self) -> None:

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 SETTLE_S = 0.25
-CONFIG_EVERY = 5
-"""The configuration is read at every fifth look."""
+TELL_EVERY = 60
+"""Looks after which the generation is told again: the store may have been emptied."""
 
 
 class Watch:
@@ -38,6 +38,9 @@ class Watch:
         self.config: ClusterConfig = DEFAULT_CONFIG
         self.config_error = ""
         self.seen_once = anyio.Event()
+        self._looks = 0
+        self._raw: bytes | None = None
+        self._told: bytes | None = None
 
     def poke(self) -> None:
         """Look again soon."""
@@ -45,13 +48,11 @@ class Watch:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        looks = 0
         while True:
             try:
-                if looks % CONFIG_EVERY == 0:
-                    await self._read_config()
+                await self._read_config()
                 await self._look()
-                looks += 1
+                self._looks += 1
                 self.seen_once.set()
             except RedisError as error:
                 log.warning("watch: the store does not answer: %s", error)
@@ -85,6 +86,7 @@ class Watch:
                 frozenset(cast(bytes, m).decode() for m in inflight),
                 now_s,
                 self.config.thresholds,
+                self.config.node(name),
             )
             nodes[name] = node
             if before is None or before.reasons != node.reasons:
@@ -114,9 +116,14 @@ class Watch:
         try:
             raw = cast(bytes | None, await self._store.get(keys.CONFIG))
         except ResponseError as error:  # a key of another type, say
-            self.config_error = str(error)
-            log.error("the configuration cannot be read, the last good one stays: %s", error)
+            if str(error) != self.config_error:
+                log.error("the configuration cannot be read, the last good one stays: %s", error)
+            self._raw, self.config_error = b"", str(error)
             return
+        if raw == self._raw and self._looks:
+            await self._tell(raw)
+            return
+        self._raw = raw
         if raw is None:
             config, self.config_error = DEFAULT_CONFIG, ""
         else:
@@ -132,7 +139,14 @@ class Watch:
         if config != self.config:
             log.info("configuration of generation %d applied", config.generation)
             self.config = config
-            await cast(
-                Any,
-                self._store.hset(keys.CONFIG_APPLIED, self._router, str(config.generation)),
-            )
+        await self._tell(raw)
+
+    async def _tell(self, raw: bytes | None) -> None:
+        """Say which generation this router runs, for as long as the store does not say it."""
+        if self.config_error or (raw is None and self._told is None):
+            return
+        generation = b"%d" % self.config.generation
+        if self._told != generation or not self._looks % TELL_EVERY:
+            applied: Any = self._store.hset(keys.CONFIG_APPLIED, self._router, generation)
+            await applied
+            self._told = generation

@@ -25,8 +25,8 @@ def _node(node: Node) -> dict[str, Any]:
     if (health := node.health) is not None:
         percent = health.ram_used_percent
         described |= {
-            "class": health.node_class,
-            "slots": health.slots,
+            "class": node.node_class,
+            "slots": node.slots,
             "running": health.running,
             "temperature_c": health.temperature_c,
             "throttled": health.throttled,

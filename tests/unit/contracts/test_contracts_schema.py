@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from orion_contracts import schema
-from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
+from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig, ModelConfig, NodeConfig
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.health import (
     DiskModel,
@@ -264,4 +264,29 @@ def test_defaults_of_the_configuration_are_the_customers() -> None:
         assert rule["default"] == getattr(found, name)
     routing = schema.load("config")["properties"]["routing"]["properties"]
     for name, rule in routing.items():
-        assert rule["default"] == getattr(DEFAULT_CONFIG.routing, name)
+        assert rule.get("default") == getattr(DEFAULT_CONFIG.routing, name)
+
+
+def test_configuration_of_boards_and_models_is_typed() -> None:
+    """What the operator writes comes out as values; a field that is not declared is refused."""
+    board = {"class": "8gb", "slots": 2, "drain": "cordoned", "storage_bytes_per_second": 9e7}
+    model = {"name": "m:1b", "nodes": ["a"], "aliases": ["m"], "keep_alive_seconds": 60}
+    wire = {"version": "1.0", "generation": 3, "timestamp": STAMP, "source": "s"}
+    wire = wire | {"nodes": {"a": board}, "models": [model]}
+    schema.check("config", wire)
+    config = ClusterConfig.from_wire(wire)
+
+    assert config.node("a") == NodeConfig(
+        node_class="8gb", slots=2, drain="cordoned", storage_bytes_per_second=9e7
+    )
+    assert config.node("b") == NodeConfig()
+    assert config.models == (
+        ModelConfig(name="m:1b", nodes=("a",), aliases=("m",), keep_alive_seconds=60),
+    )
+    misspelt: list[dict[str, Any]] = [
+        {"nodes": {"a": {"slot": 1}}},
+        {"models": [{"name": "m", "node": ["a"]}]},
+    ]
+    for wrong in misspelt:
+        with pytest.raises(InvalidRequest):
+            schema.check("config", wire | wrong)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from builders.fleets import GIB, health, node
-from orion_contracts.config import Thresholds
+from orion_contracts.config import NodeConfig, Thresholds
 from orion_contracts.health import Engine, NodeHealth
 from orion_router.fleet import Node, observe
 
@@ -92,3 +92,42 @@ def test_a_board_whose_engine_is_down_takes_nothing() -> None:
     assert node("pi", engine=Engine(reachable=False)).reasons == ("unreachable",)
     assert node("pi", engine=Engine(reachable=True, wedged=True)).reasons == ("wedged",)
     assert node("pi", draining=True).reasons == ("draining",)
+
+
+def said(
+    before: Node | None,
+    config: NodeConfig,
+    limits: Thresholds | None = None,
+    celsius: float = 50.0,
+) -> Node:
+    report = health("pi", seq=1, slots=2, temperature_c=celsius)
+    return observe(
+        before, "pi", report, True, False, frozenset(), 0, limits or Thresholds(), config
+    )
+
+
+def test_the_configuration_drains_and_excludes_a_board() -> None:
+    """A cordoned board drains, one of class excluded gets nothing, and both say why."""
+    drained = said(None, NodeConfig(drain="cordoned"))
+    excluded = said(None, NodeConfig(node_class="excluded"))
+    back = said(drained, NodeConfig())
+
+    assert (drained.draining, drained.reasons) == (True, ("draining",))
+    assert (excluded.node_class, excluded.reasons) == ("excluded", ("excluded",))
+    assert back.eligible
+
+
+@pytest.mark.parametrize(("configured", "slots"), [(None, 2), (1, 1), (2, 2), (8, 2)])
+def test_a_board_gets_no_more_than_its_worker_runs(configured: int | None, slots: int) -> None:
+    """The configuration's slots count as soon as the worker reports that it has as many."""
+    assert said(None, NodeConfig(slots=configured)).slots == slots
+
+
+def test_a_changed_threshold_counts_without_a_new_report() -> None:
+    """The gate closes and opens on the report at hand."""
+    strict = Thresholds(temperature_exclude_c=60, temperature_return_c=55)
+    warm = said(None, NodeConfig(), celsius=65.0)
+    closed = said(warm, NodeConfig(), strict, celsius=65.0)
+    opened = said(closed, NodeConfig(), celsius=65.0)
+
+    assert [n.reasons for n in (warm, closed, opened)] == [(), ("hot",), ()]
