@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from orion_cli import storage
 from orion_cli.problem import CANCELLED, FAILED, REJECTED, TIMED_OUT, USAGE, Problem
@@ -90,7 +91,7 @@ def run(source: str, where: StoreAddress, wait_s: float) -> int:
         # A stream of our own naming is read from its beginning: an id seen before answers at once.
         ours = envelope.callback == keys.responses(str(envelope.payload["request_id"]))
         begin = "0-0" if ours else _end(store, envelope)
-        dead = _last_id(store, keys.DEAD)
+        dead = _last_dead(store)
         entry = cast(
             bytes, store.xadd(keys.REQUESTS, {"payload": json.dumps(envelope.payload)})
         ).decode()
@@ -126,16 +127,24 @@ def _last_id(store: redis.Redis, stream: str) -> str:
     return entries[0][0].decode() if entries else "0-0"
 
 
+def _last_dead(store: redis.Redis) -> str | None:
+    """None: this user may not read dead letters (the user `producer` may not)."""
+    try:
+        return _last_id(store, keys.DEAD)
+    except NoPermissionError:
+        return None
+
+
 class _Follower:
     """Reads the callback, and the dead letters for an entry that was refused without an answer."""
 
     def __init__(
-        self, store: redis.Redis, callback: str, begin: str, entry: str, dead: str
+        self, store: redis.Redis, callback: str, begin: str, entry: str, dead: str | None
     ) -> None:
         self._store = store
         self._entry = entry
         self._callback = callback
-        self._positions: dict[str, str] = {callback: begin, keys.DEAD: dead}
+        self._positions = {callback: begin} | ({} if dead is None else {keys.DEAD: dead})
         self._attempt = 0
 
     def final(self, wait_s: float) -> dict[str, Any] | None:

@@ -156,7 +156,7 @@ async def test_the_operator_loads_the_library_and_others_are_told_who_does(
     with users.client() as client:
         client.function_flush()
     async with client_of(users, "router") as router, client_of(users, "operator") as operator:
-        with pytest.raises(Exception, match=r"start the operator, or .* orion ledger"):
+        with pytest.raises(Exception, match=r"start the operator, or as .* orion ledger"):
             await ensure_library(router)
         loaded = await ensure_library(operator)
         assert await ensure_library(router) == loaded

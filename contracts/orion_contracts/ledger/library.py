@@ -58,8 +58,8 @@ async def ensure_library(store: Redis) -> int:
         await store.function_load(library_source(), replace=True)
     except NoPermissionError as error:
         raise StoreUnavailable(
-            f"the store lacks the ledger's function library (version {VERSION}; it has "
-            f"{loaded or 'none'}) and this user may not load it; start the operator, or as an "
-            "administrator run: orion ledger | redis-cli -x FUNCTION LOAD REPLACE"
+            "the store lacks the ledger's function library and this user may not load it "
+            f"(version {VERSION} is needed, the store has {loaded or 'none'}); start the operator, "
+            "or as an administrator run: orion ledger | redis-cli -x FUNCTION LOAD REPLACE"
         ) from error
     return VERSION
