@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterable
 from typing import cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from orion_contracts import keys
+from orion_contracts.ledger import Ledger, is_lasting
 from orion_contracts.meta import Meta
 from orion_router.policy import Waiting
 
 _FAILED = re.compile(r"(?:^|; )\d+ (\S+) (crash|loss|refused) ")
-FIELDS = ("state", "meta", "score", "crashes", "history", "node")
+FIELDS = ("state", "meta", "score", "crashes", "history", "node", "attempt", "accepted")
 
 
 class Backlog:
@@ -25,6 +28,8 @@ class Backlog:
         self.waiting: dict[str, Waiting] = {}
         self.load: dict[str, dict[str, str]] = {}
         self.suspects: set[str] = set()
+        self.spoilt: set[str] = set()
+        """Queued, but somebody wrote over the record: nobody can plan them."""
         self._order: list[Waiting] | None = None
 
     @property
@@ -56,41 +61,57 @@ class Backlog:
             self._order = None
         self._release(request_id)
         self.suspects.discard(request_id)
+        self.spoilt.discard(request_id)
 
     def _release(self, request_id: str) -> None:
         for held in self.load.values():
             held.pop(request_id, None)
 
-    async def fetch(self, request_ids: Iterable[str]) -> None:
-        """Read the planning facts of these requests and file them by their state."""
+    async def fetch(self, request_ids: Iterable[str], ledger_ms: int | None = None) -> None:
+        """Read the planning facts of these requests and file them by their state. `ledger_ms`: the
+        ledger's time, where they may have waited before this planner saw them."""
         ids = list(request_ids)
         if not ids:
             return
         pipe = self._store.pipeline(transaction=False)
         for request_id in ids:
             pipe.hmget(keys.record(request_id), FIELDS)
-        for request_id, values in zip(ids, await pipe.execute(), strict=True):
-            self._file(request_id, values)
+        replies = await pipe.execute(raise_on_error=False)
+        for request_id, values in zip(ids, replies, strict=True):
+            try:
+                if isinstance(values, Exception):
+                    raise values
+                self._file(request_id, values, ledger_ms)
+            except (ResponseError, ValueError, TypeError) as error:
+                if isinstance(error, ResponseError) and not is_lasting(error):
+                    raise
+                self.forget(request_id)
+                self.spoilt.add(request_id)
 
-    def _file(self, request_id: str, values: list[bytes | None]) -> None:
-        state, meta, score, crashes, history, node = values
+    def _file(self, request_id: str, values: list[bytes | None], ledger_ms: int | None) -> None:
+        state, meta, score, crashes, history, node, attempt, accepted = values
         if state == b"QUEUED" and meta is not None:
             known = self.waiting.get(request_id)
             failures = _FAILED.findall((history or b"").decode(errors="replace"))
+            now_s, accepted_s = time.monotonic(), math.inf
+            if known is not None:
+                accepted_s = known.accepted_s
+            elif ledger_ms is not None and attempt == b"0":
+                accepted_s = now_s - max(0, ledger_ms - int(accepted or ledger_ms)) / 1000
             self.enqueue(
                 Waiting(
                     request_id,
                     Meta.from_bytes(meta),
                     float(score or 0),
-                    known.since_s if known else time.monotonic(),
+                    known.since_s if known else now_s,
                     int(crashes or 0),
                     frozenset(node for node, _ in failures),
                     failures[-1][0] if failures and failures[-1][1] == "refused" else "",
+                    accepted_s,
                 )
             )
         elif state in (b"ASSIGNED", b"RUNNING") and node is not None:
-            model = Meta.from_bytes(meta).model if meta else ""
-            self.hold(node.decode(), request_id, model)
+            self.hold(node.decode(), request_id, _model(meta))
             if int(crashes or 0):
                 self.suspects.add(request_id)
         else:
@@ -116,4 +137,13 @@ class Backlog:
                 mine.pop(request_id, None)
         unknown = true_queue - set(self.waiting)
         unknown |= {r for n, ids in true_load.items() for r in ids if r not in self.load.get(n, {})}
-        await self.fetch(unknown)
+        if unknown:
+            await self.fetch(unknown, await Ledger(self._store).clock_ms())
+
+
+def _model(meta: bytes | None) -> str:
+    """A running request's model, where its facts can be read."""
+    try:
+        return Meta.from_bytes(meta).model if meta else ""
+    except (ValueError, TypeError):
+        return ""

@@ -29,6 +29,7 @@ COOL_S = 2.0
 TEXT = {
     "model_not_found": "model '{model}' not found",
     "no_node_eligible": "no board may take work now (too hot, out of memory or gone)",
+    "record_lost": "the record of this request was overwritten in the store",
 }
 
 
@@ -125,6 +126,9 @@ class Planner:
         except RedisError:
             self._unread |= unread
             raise
+        for request_id in list(self.backlog.spoilt):
+            log.warning("request %s: its record was overwritten", request_id)
+            await self._close(request_id, "", "record_lost")
         for request_id in unread:
             item = self.backlog.waiting.get(request_id)
             if item is not None and item.refused_by:
@@ -149,7 +153,7 @@ class Planner:
             return
         self.note(decision)
         if decision.verdict != "assign":
-            await self._reject(item, decision)
+            await self._close(item.request_id, item.meta.model, decision.verdict)
             return
         self.backlog.hold(decision.node, item.request_id, item.meta.model)
         reply = await self._ledger.dispatch(
@@ -170,20 +174,21 @@ class Planner:
             await self.backlog.resync()
         self.backlog.enqueue(item)
 
-    async def _reject(self, item: Waiting, decision: Decision) -> None:
+    async def _close(self, request_id: str, model: str, code: str) -> None:
+        """Give up on a queued request."""
         final = InferenceResponse(
-            request_id=item.request_id,
-            model=item.meta.model,
+            request_id=request_id,
+            model=model,
             timestamp=iso_now(),
             source=f"orion-inference-router/{self._router}",
-            status="rejected" if decision.verdict == "no_node_eligible" else "failed",
-            error=TEXT[decision.verdict].format(model=item.meta.model),
-            error_code=decision.verdict,
+            status="rejected" if code == "no_node_eligible" else "failed",
+            error=TEXT[code].format(model=model),
+            error_code=code,
         )
         await self._ledger.reject(
-            item.request_id, self.lease.epoch, final.status, orjson.dumps(final.to_wire())
+            request_id, self.lease.epoch, final.status, orjson.dumps(final.to_wire())
         )
-        self.backlog.forget(item.request_id)
+        self.backlog.forget(request_id)
 
     def note(self, decision: Decision) -> None:
         """Keep a decision for people to look at."""

@@ -7,6 +7,7 @@ expected completion time can replace it without touching I/O.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -26,16 +27,21 @@ UNKNOWN_MODEL_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queued request's planning facts. `since_s`: when this planner first saw it queued."""
+    """A queued request's planning facts; moments by this process's monotonic clock."""
 
     request_id: str
     meta: Meta
     score: float
     since_s: float
+    """When this planner first saw it queued: from then on boards can tell whether they have its
+    model."""
     crashes: int = 0
     failed_on: frozenset[str] = frozenset()
     refused_by: str = ""
     """The board whose engine said "not now" last."""
+    accepted_s: float = math.inf
+    """When it was accepted, where it has waited ever since and another planner had it before: a
+    takeover does not begin its patience anew."""
 
 
 Load = Mapping[str, Mapping[str, str]]
@@ -112,8 +118,7 @@ def decide(
 ) -> Decision:
     """The decision for one request."""
     model = normal(item.meta.model)
-    waited_s = now_s - item.since_s
-    if not fleet.knows(model) and waited_s >= UNKNOWN_MODEL_S:
+    if not fleet.knows(model) and now_s - item.since_s >= UNKNOWN_MODEL_S:
         return Decision(item.request_id, "model_not_found", why="no board has this model")
     pool = _pool(fleet, routing)
     if not pool and routing.when_no_node_eligible == "Reject":
@@ -136,6 +141,7 @@ def decide(
     if not usable:
         return Decision(item.request_id, "wait", why="no free board", candidates=candidates)
     _, best, resident = min(usable, key=lambda entry: entry[0])
+    waited_s = now_s - min(item.since_s, item.accepted_s)
     if home_is_full and not resident and waited_s < PATIENCE_S:
         return Decision(
             item.request_id, "wait", why="model is busy elsewhere", candidates=candidates

@@ -115,6 +115,19 @@ async def test_a_cancel_ends_it(bench: Bench, spoil: Spoil) -> None:
 
 
 @each_spoil
+async def test_the_planner_ends_it_with_its_own_words(bench: Bench, spoil: Spoil) -> None:
+    """reject publishes the planner's final, once."""
+    queued = await bench.submit()
+    await spoil(bench, queued)
+    final = b'{"status": "failed", "error_code": "record_lost"}'
+    assert await bench.ledger.reject(queued, bench.epoch, "failed", final)
+    assert not await bench.ledger.reject(queued, "another epoch", "failed", final)
+    await bench.ledger.reject(queued, bench.epoch, "failed", final)
+
+    await lost(bench, queued)
+
+
+@each_spoil
 async def test_boards_come_and_go(bench: Bench, spoil: Spoil) -> None:
     """enlist, grace, steady and leave are not stopped by what a board held."""
     _, assigned, running = await scene(bench, spoil)

@@ -129,13 +129,13 @@ local function hasten(id) redis.call('ZADD', DUE, 'XX', int(now()), id) end
 
 -- Somebody deleted the record or wrote over it: no ghost of it stays in an index. The one final that an
 -- open request is owed tells whoever reads its own stream; where else to answer was in the record.
-local function lay(id, r, iso)
+local LOST = 'the record of this request was overwritten in the store'
+local function lay(id, r, iso, payload)
   local open = redis.call('ZREM', DUE, id) + redis.call('ZREM', QUEUE, id) > 0
   for _, node in ipairs(redis.call('SMEMBERS', NODES)) do redis.call('SREM', inflight(node), id) end
   if not (open and r.spoilt) then return end
-  local why = 'the record of this request was overwritten in the store'
-  bury(id, 'record_lost: ' .. why, r)
-  answer(id, '*', verdict(id, r, 'FAILED', 'record_lost', why, iso))
+  bury(id, 'record_lost: ' .. LOST, r)
+  answer(id, '*', payload or verdict(id, r, 'FAILED', 'record_lost', LOST, iso))
   if not failed(redis.pcall('HSET', record(id), 'state', 'FAILED', 'closed', int(now()))) then
     redis.call('PEXPIRE', record(id), RECORD_TTL_MS)
   end

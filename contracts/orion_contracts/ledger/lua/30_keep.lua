@@ -115,11 +115,16 @@ local function attach(_, a)
   return v
 end
 
--- id epoch state payload: the planner gives up on a queued request (no board has its model, ...)
+-- id epoch state payload: the planner gives up on a queued request (no board has its model, its record
+-- cannot be read, ...)
 local function reject(_, a)
   if not TERMINAL[a[3]] then error('orion: a final has a terminal state') end
   if not is_planner(a[2]) then return 'NOT_PLANNER' end
   local r = get(a[1])
+  if r.spoilt then
+    lay(a[1], r, nil, a[4])
+    return 'OK'
+  end
   if r.state ~= 'QUEUED' then return 'GONE' end
   close(a[1], r, a[3], a[4])
   return 'OK'

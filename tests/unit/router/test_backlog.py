@@ -1,0 +1,137 @@
+"""The planner's mirror: what it takes from records, also from those that others wrote over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from builders.fleets import fleet, node
+from contract_ledger.kit import Bench, a_request
+from orion_contracts import keys
+from orion_contracts.config import Routing
+from orion_contracts.ledger import ensure_library
+from orion_contracts.meta import Meta
+from orion_router.backlog import Backlog
+from orion_router.policy import PATIENCE_S, UNKNOWN_MODEL_S, Waiting, assign, decide
+from servers.stores import fake_store
+
+META = Meta(model="m1").to_bytes()
+pytestmark = pytest.mark.may_block("fakeredis")
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """A ledger with one board."""
+    async with fake_store().connect() as client:
+        await ensure_library(client)
+        made = await Bench(client).begin()
+        await made.board("pi-a")
+        yield made
+
+
+async def submit(bench: Bench) -> str:
+    """A queued request for m1."""
+    request = a_request(model="m1")
+    admission = await bench.ledger.admit(request, b"{}", META)
+    assert admission.state == "NEW"
+    return request.request_id
+
+
+def waits(item: Waiting) -> str:
+    """What a planner decides now while the model's home is full and another board is free."""
+    boards, load = fleet(node("a"), node("b", ("m1",))), {"b": {"x": "m1"}}
+    decided = assign([item], boards, load, time.monotonic(), Routing())
+    return decided[0].node if decided else "wait"
+
+
+async def test_a_takeover_does_not_begin_the_patience_anew(bench: Bench) -> None:
+    """What has waited for its model's home long enough goes to another board at once."""
+    old = await submit(bench)
+    await bench.pass_time(int(PATIENCE_S * 1000))
+    young = await submit(bench)
+    backlog = Backlog(bench.store)
+    await backlog.resync()
+
+    assert waits(backlog.waiting[old]) == "a"
+    assert waits(backlog.waiting[young]) == "wait"
+
+
+async def test_but_boards_get_their_time_to_tell_their_models(bench: Bench) -> None:
+    """After an hour without any router nothing is refused for a model that no board has told."""
+    request_id = await submit(bench)
+    await bench.pass_time(3_600_000)
+    backlog = Backlog(bench.store)
+    await backlog.resync()
+    item, unknown = backlog.waiting[request_id], fleet(node("a", models=("m2",)))
+
+    assert decide(item, unknown, {}, time.monotonic(), Routing()).verdict != "model_not_found"
+    later_s = time.monotonic() + UNKNOWN_MODEL_S
+    assert decide(item, unknown, {}, later_s, Routing()).verdict == "model_not_found"
+
+
+async def test_what_was_given_back_waits_from_then_on(bench: Bench) -> None:
+    """The time that a board held it is no waiting; a planner that saw it keeps what it knows."""
+    held = await bench.assigned(await submit(bench))
+    await bench.pass_time(int(PATIENCE_S * 1000))
+    await bench.release(held)
+    backlog = Backlog(bench.store)
+    await backlog.resync()
+    first = backlog.waiting[held.request_id]
+    await backlog.fetch([held.request_id])
+
+    assert waits(first) == "wait"
+    assert backlog.waiting[held.request_id] == first
+
+
+async def test_a_clock_that_was_stepped_back_changes_no_more_than_the_patience(
+    bench: Bench,
+) -> None:
+    """An acceptance in the future counts as now."""
+    request_id = await submit(bench)
+    await bench.store.hset(keys.record(request_id), "accepted", await bench.now() + 3_600_000)
+    backlog = Backlog(bench.store)
+    await backlog.resync()
+
+    assert waits(backlog.waiting[request_id]) == "wait"
+    assert backlog.waiting[request_id].accepted_s <= time.monotonic()
+
+
+SPOILT = {
+    "another type": None,
+    "facts that are no JSON": ("meta", "{"),
+    "facts without a model": ("meta", "[]"),
+    "a place that is no number": ("score", "first"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+async def test_a_spoilt_record_keeps_no_other_request_waiting(bench: Bench, kind: str) -> None:
+    """The others are filed; this one is named, and the ledger closes it when told to."""
+    store: Redis = bench.store
+    spoilt, sound = await submit(bench), await submit(bench)
+    if change := SPOILT[kind]:
+        await bench.store.hset(keys.record(spoilt), *change)
+    else:
+        await store.set(keys.record(spoilt), "x")
+    backlog = Backlog(store)
+    await backlog.resync()
+
+    assert (set(backlog.waiting), backlog.spoilt) == ({sound}, {spoilt})
+    assert await bench.ledger.reject(spoilt, bench.epoch, "failed", b'{"why": "record_lost"}')
+    assert await bench.finals(spoilt) == [{"why": "record_lost"}]
+    assert await bench.queue() == [sound]
+    backlog.forget(spoilt)
+    assert backlog.spoilt == set()
+
+
+async def test_a_running_request_with_spoilt_facts_still_counts(bench: Bench) -> None:
+    """Its board is not free."""
+    held = await bench.assigned(await submit(bench))
+    await bench.store.hset(keys.record(held.request_id), "meta", "{")
+    backlog = Backlog(bench.store)
+    await backlog.resync()
+
+    assert backlog.load == {"pi-a": {held.request_id: ""}}
