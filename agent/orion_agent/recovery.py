@@ -6,7 +6,9 @@ board with the model resident, would send it straight back.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,11 +28,15 @@ class Recovery:
     """Closes the slots on a failure and opens them when the engine answers."""
 
     def __init__(
-        self, engine: Engine, view: EngineView, slots: Slots, reporter: Reporter, tasks: TaskGroup
-    ) -> None:
+        self, engine: Engine, view: EngineView, slots: Slots, reporter: Reporter, tasks: TaskGroup,
+        mark: str = "",
+    ) -> None:  # fmt: skip
+        """`mark`: a file that exists while the engine hangs, for whoever can restart it."""
         self._engine, self._view, self._slots = engine, view, slots
         self._reporter, self._tasks = reporter, tasks
         self._refusals = 0
+        self._mark = Path(mark) if mark else None
+        self._set_mark(hangs=False)  # one of an earlier life
 
     def worked(self) -> None:
         """A request came to a good end."""
@@ -56,6 +62,7 @@ class Recovery:
             return
         logger.error("Ollama hangs with %s: no new work until it answers a probe", model)
         self._view.wedged = True
+        self._set_mark(hangs=True)
         self._slots.close("wedged")
         self._tasks.start_soon(self._probe, model, name="probe")
 
@@ -71,7 +78,17 @@ class Recovery:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         logger.info("Ollama answers again")
         self._view.wedged = False
+        self._set_mark(hangs=False)
         await self._reopen("wedged")
+
+    def _set_mark(self, *, hangs: bool) -> None:
+        if self._mark is None:
+            return
+        with contextlib.suppress(OSError):  # the engine is then only not restarted
+            if hangs:
+                self._mark.touch()
+            else:
+                self._mark.unlink(missing_ok=True)
 
     def _busy(self, error: EngineRefused) -> None:
         pause_s = min(FIRST_PAUSE_S * 2**self._refusals, LONGEST_PAUSE_S)

@@ -54,10 +54,16 @@ async def test_sigterm_lets_an_answer_finish(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("fault", [{"hang_before_first": True}, {"hang_after_tokens": 3}], ids=str)
-async def test_a_hung_engine_loses_its_request(bench: Bench, fault: dict[str, Any]) -> None:
-    """The request goes back as a loss, the board takes nothing until it answers a probe."""
-    flags = ("--stall-prefill-s", "0.5", "--stall-token-s", "0.5")
+async def test_a_hung_engine_loses_its_request(
+    bench: Bench, fault: dict[str, Any], tmp_path: Path
+) -> None:
+    """The request goes back as a loss, the board takes nothing until it answers a probe; the mark
+    for a probe that restarts Ollama is there meanwhile, and a stale one goes at the start."""
+    mark = tmp_path / "engine-wedged"
+    mark.touch()
+    flags = ("--stall-prefill-s", "0.5", "--stall-token-s", "0.5", "--wedged-mark", str(mark))
     worker = await bench.up(*flags)
+    assert not mark.exists()
     warm = bench.request()
     await bench.give(warm)
     await bench.final(warm)
@@ -69,9 +75,11 @@ async def test_a_hung_engine_loses_its_request(bench: Bench, fault: dict[str, An
     assert (facts["losses"], facts["crashes"]) == ("1", "0")
     if "hang_before_first" in fault:  # else the probe's one token has come by now
         assert (await bench.health())["engine"]["wedged"] is True
+        assert mark.exists()
     assert "Ollama hangs" in worker.log()
     bench.board.clear_faults()
     await bench.engine_says("wedged", False)
+    assert not mark.exists()
     await bench.ledger.dispatch(request.request_id, "pi-1", bench.epoch, 1)
     final = await bench.final(request)
     assert (final["status"], final["attempt"]) == ("completed", 2)
