@@ -1,4 +1,4 @@
-"""`helm test`: asks the system for its health and for one answer, and says where the answer was made.
+"""`helm test`: asks the system for its health and for one answer, and says where it was made.
 
 Only the standard library: the same file runs in the cluster and in this project's tests.
 """
@@ -35,7 +35,7 @@ def call(
 
 
 def persist(url: str, deadline: float) -> dict[str, Any]:
-    """GET until it is answered or the time is up: a router that has just started gets its chance."""
+    """GET until it is answered or the time is up: a router that just started gets its chance."""
     while True:
         try:
             return call(url, None, 10.0)[0]

@@ -1,6 +1,6 @@
 """Gives a board's folder of models to the user that Ollama runs as.
 
-Runs as root with the capability CHOWN and no other; changes owners only, and only where they differ.
+Runs as root with the capability CHOWN and no other; changes owners only, where they differ.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 
 def prepare(folder: str, user: int, group: int) -> int:
-    """Make all of `folder` the user's; the number of entries that were not. Links are not followed."""
+    """Make all of `folder` the user's; the number of entries that were not. Follows no links."""
     changed = _give(folder, user, group)
     for place, folders, files in os.walk(folder, onerror=_fail):
         for name in (*folders, *files):

@@ -1,0 +1,93 @@
+"""Who may do what in the cluster: compared with a golden list (check 7 of the checklist)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chart import matrix
+from chart.rendering import NAMESPACE, Object, kind, objects, title
+
+pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
+GOLDEN: dict[str, dict[str, list[Object]]] = yaml.safe_load(
+    Path(__file__).with_name("golden_rbac.yaml").read_text()
+)
+FEEDBACK = {"feedback": {"enabled": True}}
+
+
+def rules(roles: list[Object]) -> Iterator[Object]:
+    """One entry for each group of each rule."""
+    for role in roles:
+        for rule in role["rules"]:
+            for group in rule["apiGroups"]:
+                entry: Object = {
+                    "group": group,
+                    "resources": sorted(rule["resources"]),
+                    "verbs": sorted(rule["verbs"]),
+                }
+                if names := rule.get("resourceNames"):
+                    entry["names"] = sorted(names)
+                yield entry
+
+
+def in_order(entries: Any) -> list[Object]:
+    """Sorted, for comparison."""
+    return sorted(entries, key=repr)
+
+
+@pytest.mark.parametrize("values", [{}, FEEDBACK], ids=["default", "feedback"])
+def test_07_rules_are_the_golden_ones(values: matrix.Values) -> None:
+    """Role and ClusterRole say what the golden list says, no verb more."""
+    found = objects(values)
+    golden = GOLDEN["operator"]
+    cluster = [*golden["cluster"], *(golden["feedback"] if values else [])]
+
+    assert in_order(rules(kind(found, "Role"))) == in_order(golden["namespace"])
+    assert in_order(rules(kind(found, "ClusterRole"))) == in_order(cluster)
+
+
+@pytest.mark.parametrize("name", matrix.COMBINATIONS)
+def test_07_no_stars_no_secrets_no_escalation(name: str) -> None:
+    """Whatever is switched on: no wildcard, nothing about Secrets, execs, roles or tokens."""
+    found = objects(matrix.COMBINATIONS[name])
+    for each in rules(kind(found, "Role", "ClusterRole")):
+        words = {each["group"], *each["resources"], *each["verbs"]}
+        assert "*" not in words, each
+        assert not {"secrets", "pods/exec", "pods/attach", "serviceaccounts/token"} & words, each
+        assert not {"escalate", "bind", "impersonate", "delete", "deletecollection"} & words, each
+        assert each["group"] != "rbac.authorization.k8s.io", each
+
+
+@pytest.mark.parametrize("name", matrix.COMBINATIONS)
+def test_07_only_the_operator_is_bound(name: str) -> None:
+    """Every binding binds the operator's account and nothing else."""
+    found = objects(matrix.COMBINATIONS[name])
+    accounts = {a["metadata"]["name"] for a in kind(found, "ServiceAccount")}
+    operator = next(name for name in accounts if name.endswith("-operator"))
+
+    assert len(accounts) == (4 if any(title(f).startswith("StatefulSet/") for f in found) else 3)
+    for binding in kind(found, "RoleBinding", "ClusterRoleBinding"):
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": operator, "namespace": NAMESPACE}
+        ], title(binding)
+        role = f"{binding['roleRef']['kind']}/{binding['roleRef']['name']}"
+        assert role in {title(each) for each in found}
+
+
+def test_node_guard_covers_what_rbac_cannot_say() -> None:
+    """The policy is about the operator's account, refuses rather than ignores, and is bound."""
+    found = objects()
+    (policy,) = kind(found, "ValidatingAdmissionPolicy")
+    (binding,) = kind(found, "ValidatingAdmissionPolicyBinding")
+    (condition,) = policy["spec"]["matchConditions"]
+
+    assert f"system:serviceaccount:{NAMESPACE}:orion-inference-operator" in condition["expression"]
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert binding["spec"] == {
+        "policyName": policy["metadata"]["name"],
+        "validationActions": ["Deny"],
+    }
