@@ -11,29 +11,30 @@ from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry, Ledger, Started
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
+from orion_contracts.sizes import Limits
 from orion_contracts.traces import Traces, traces
 
 INLINE_BYTES = 32 * 1024
 """Larger bodies are checked in a thread: the event loop has tokens to pass on."""
 
 
-async def read(raw: bytes) -> InferenceRequest:
+async def read(raw: bytes, most: Limits) -> InferenceRequest:
     """The request in these bytes, or InvalidRequest."""
     if len(raw) > INLINE_BYTES:
-        return await to_thread.run_sync(limits.read_request, raw)
-    return limits.read_request(raw)
+        return await to_thread.run_sync(limits.read_request, raw, most)
+    return limits.read_request(raw, most)
 
 
-async def look(raw: bytes) -> Traces:
+async def look(raw: bytes, most: Limits) -> Traces:
     """What an invalid entry tells about where to answer."""
     if len(raw) > INLINE_BYTES:
-        return await to_thread.run_sync(_look, raw)
-    return _look(raw)
+        return await to_thread.run_sync(_look, raw, most)
+    return _look(raw, most)
 
 
-def _look(raw: bytes) -> Traces:
+def _look(raw: bytes, most: Limits) -> Traces:
     try:
-        return traces(raw, limits.parse_json(raw))
+        return traces(raw, limits.parse_json(raw, most))
     except InvalidRequest:
         return traces(raw)
 

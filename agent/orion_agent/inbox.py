@@ -25,6 +25,7 @@ from orion_contracts import keys
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.sizes import Limits
 from orion_contracts.streams import read_group
 
 BLOCK_MS = 1000
@@ -63,7 +64,9 @@ class Inbox:
         slots: Slots,
         worker: Worker,
         enlist: Callable[[], Awaitable[None]],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._reads, self._settler, self._node = reads, settler, node
         self._slots, self._worker, self._enlist = slots, worker, enlist
         self._stream = keys.node_requests(node)
@@ -149,7 +152,7 @@ class Inbox:
 
     async def _direct(self, entry: str, raw: bytes) -> None:
         try:
-            request = await direct.read(raw)
+            request = await direct.read(raw, self._limits)
         except InvalidRequest as error:
             await self._settler.refuse(entry, raw, error)
             return

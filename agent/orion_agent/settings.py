@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orion_contracts.flags import Flags, bounded_int, port, positive_float
+from orion_contracts.sizes import DEFAULT_LIMITS, Limits, add_limit_flags, read_limits
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _NODE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
@@ -42,6 +43,8 @@ class Settings:
     shutdown_grace_s: float = 20.0
     run_lease_ms: int = 15_000
     coalesce_ms: int = 50
+    limits: Limits = DEFAULT_LIMITS
+    """Of what a producer puts straight on this board's stream."""
 
 
 def _host_address(text: str) -> str:
@@ -84,6 +87,7 @@ def read_settings(
     add("--node-class", "class of this board (empty: by its memory)")
     add("--max-output-tokens", "num_predict where a request names none (0: Ollama's)", 8192,
         bounded_int(0, 1_000_000))  # fmt: skip
+    add_limit_flags(flags)
     add("--log-level", "how much to log", "info", choices=LOG_LEVELS)
     add("--health-interval-s", "seconds between two health reports", 5.0, positive_float)
     add("--stall-prefill-s", "seconds a prompt may take besides three times its expected time",
@@ -93,4 +97,7 @@ def read_settings(
     add("--shutdown-grace-s", "seconds that running requests get at SIGTERM", 20.0, positive_float)
     add("--run-lease-ms", "lease of a running request", 15_000, bounded_int(500, 600_000))
     add("--coalesce-ms", "longest that a token waits for company", 50, bounded_int(0, 5_000))
-    return Settings(**vars(flags.parse(argv)))
+    values = flags.parse(argv)
+    limits = read_limits(values)
+    del values.max_body_bytes, values.max_prompt_bytes
+    return Settings(**vars(values), limits=limits)

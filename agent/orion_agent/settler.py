@@ -18,6 +18,7 @@ from orion_contracts import keys
 from orion_contracts.errors import InvalidRequest, LedgerRefused
 from orion_contracts.ledger import DirectEntry, FailureKind, Ledger
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.sizes import Limits
 from orion_contracts.traces import Traces
 
 logger = logging.getLogger("orion.worker.inbox")
@@ -26,9 +27,11 @@ logger = logging.getLogger("orion.worker.inbox")
 class Settler:
     """Settles entries of one board's stream. Waits while the store is away."""
 
-    def __init__(self, store: Redis, ledger: Ledger, patience: Patience, node: str) -> None:
+    def __init__(
+        self, store: Redis, ledger: Ledger, patience: Patience, node: str, limits: Limits
+    ) -> None:
         self._store, self._ledger, self._patience = store, ledger, patience
-        self._node, self._stream = node, keys.node_requests(node)
+        self._node, self._stream, self._limits = node, keys.node_requests(node), limits
 
     def source(self, entry: str) -> DirectEntry:
         """Where the entry lies."""
@@ -41,7 +44,7 @@ class Settler:
         of an entry without a body."""
         logger.warning("entry %s refused: %s", entry, error)
         source = self.source(entry)
-        told = await direct.look(raw) if raw else Traces(request_id)
+        told = await direct.look(raw, self._limits) if raw else Traces(request_id)
         try:
             await self._patience.insist(
                 lambda: direct.refuse(self._ledger, self._node, source, raw, error, told)

@@ -47,9 +47,10 @@ class Worker:
         parts = self._p
         farewell = Farewell(parts)
         async with anyio.create_task_group() as work:
-            settler = Settler(parts.store, parts.ledger, parts.patience, parts.who.node)
+            node, limits = parts.who.node, parts.settings.limits
+            settler = Settler(parts.store, parts.ledger, parts.patience, node, limits)
             runs = self._assemble(work, settler)
-            inbox = Inbox(parts.reads, settler, parts.who.node, parts.slots, runs, self._enlist)
+            inbox = Inbox(parts.reads, settler, node, parts.slots, runs, self._enlist, limits)
             async with anyio.create_task_group() as intake:
                 intake.start_soon(self._until_stopped, intake, name="stop")
                 intake.start_soon(self._tick, name="tick")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -12,6 +11,8 @@ import orjson
 from orion_contracts import keys, schema
 from orion_contracts.errors import InvalidRequest, TooLarge
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.sizes import DEFAULT_LIMITS as DEFAULT_LIMITS
+from orion_contracts.sizes import Limits as Limits
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?")
@@ -23,20 +24,6 @@ _PARTS = (b"[", b"{", b",")
 MOST_PARTS = 400_000
 """Lists, objects and items of one body, counted before it is parsed: ten megabytes of empty lists
 would become hundreds in memory. Counts within strings, too, so it leaves room for any text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Sizes in bytes of UTF-8, counts as they are."""
-
-    body_bytes: int = 10 * 1024 * 1024
-    text_bytes: int = 256 * 1024
-    messages: int = 1024
-    model_chars: int = 200
-    depth: int = 32
-
-
-DEFAULT_LIMITS = Limits()
 
 
 def is_request_id(text: str) -> bool:

@@ -81,6 +81,19 @@ async def test_a_request_put_straight_on_the_boards_stream(bench: Bench) -> None
         assert await bench.client.ttl(f"replies:{name}") == -1
 
 
+async def test_limits_are_the_workers_flags(bench: Bench) -> None:
+    """A direct entry above them is answered with the limit; one below them is served."""
+    await bench.up("--max-prompt-bytes", "2000", "--max-body-bytes", "4000")
+    for text, limit in (("x" * 3000, "2000"), ("x" * 5000, "4000"), ("x" * 1900, "")):
+        request = bench.request(text, callback=f"replies:{len(text)}", stream=False)
+        body = orjson.dumps(request.to_wire())
+        await bench.client.xadd(keys.node_requests("pi-1"), {"payload": body})
+        final = await bench.final(request)
+        assert final["request_id"] == request.request_id
+        assert final.get("error_code") == ("too_large" if limit else None)
+        assert limit in final.get("error", "")
+
+
 GARBAGE: dict[str, dict[str, bytes]] = {
     "no known field": {"foo": b"bar"},
     "a doorbell without token": {"id": b"x"},

@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given, settings
 
 import orion_contracts.limits as limits_module
+from orion_agent.settings import read_settings
 from orion_contracts import keys, limits
 from orion_contracts.entries import Entry, Refusal, read_entry
 from orion_contracts.errors import InvalidRequest, TooLarge
 from orion_contracts.limits import Limits, parse_json
 from orion_contracts.telemetry import OneLineFormatter
+from orion_router.settings import Settings
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
 OTHER = "123e4567-e89b-12d3-a456-426614174001"
@@ -219,3 +221,22 @@ def test_a_body_of_very_many_parts_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(TooLarge, match="parts"):
         parse_json(many)
     assert len(parse_json(text)["x"]) == 260_000
+
+
+def read_flags(program: str, argv: list[str], environ: dict[str, str]) -> Limits:
+    """The limits of a router or a worker."""
+    if program == "worker":
+        return read_settings(["--node-id", "pi-1", *argv], environ).limits
+    return Settings.read(["--router-id", "r1", *argv], environ).limits
+
+
+@pytest.mark.parametrize("program", ["router", "worker"])
+def test_routers_and_workers_spell_their_limits_alike(program: str) -> None:
+    """One set of flags, variables and defaults for both."""
+    assert read_flags(program, [], {}) == Limits()
+    given = ["--max-body-bytes", "2048", "--max-prompt-bytes", "1024"]
+    assert read_flags(program, given, {}) == Limits(body_bytes=2048, text_bytes=1024)
+    variables = {"ORION_MAX_BODY_BYTES": "4096", "ORION_MAX_PROMPT_BYTES": "2048"}
+    assert read_flags(program, [], variables) == Limits(body_bytes=4096, text_bytes=2048)
+    with pytest.raises(SystemExit):
+        read_flags(program, ["--max-body-bytes", "0"], {})
