@@ -17,29 +17,18 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from e2e.boards import SecondBoard
 from e2e.kube import CHART, ROOT, Kube, Object, Refused, is_fake, is_ready, run, until
+from e2e.world import World
 
 HERE = Path(__file__).parent
-MODEL = "smollm2:135m"
 NAMESPACE = "orion-e2e"
 RELEASE = "orion-inference"
 SERVICE = "svc/orion-inference-router"
-
-
-@dataclass(frozen=True)
-class World:
-    """Where the tests run: images that the nodes have, and values that name them."""
-
-    image: str
-    values: tuple[Path, ...]
-    node: str
-    """A node that really runs pods."""
 
 
 def stage(what: str) -> None:
@@ -129,7 +118,7 @@ def kube(world: World) -> Iterator[Kube]:
             helm("uninstall", RELEASE, "--wait")
         except Refused as error:
             print(error)
-        run(["kubectl", "delete", "namespace", NAMESPACE, "--timeout=60s"])
+        run(["kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=90s"])
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +138,7 @@ def second(kube: Kube) -> Iterator[SecondBoard]:
 
 
 def wait_ready(kube: Kube, within_s: float = 300.0) -> None:
-    """The InferenceCluster says Ready, and so does every pod of ours on a real node."""
+    """The InferenceCluster says Ready, and so does every part of ours."""
 
     def ready() -> bool:
         columns = kube.kubectl("get", "icl", "-o", "jsonpath={.items[*].status.conditions}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.kube import Kube, until
+from e2e.world import World
 from orion_lab.history import Asked, Entry, History, Verdict, judge
 
 SCRIPT = Path(__file__).with_name("load_script.py")
@@ -69,3 +70,14 @@ class Load:
         ]
         entries = [Entry(*each) for each in told["entries"]]
         return judge(History(asked, live=entries, end=entries))
+
+
+def asking(kube: Kube, world: World, name: str, span_s: int) -> Load:
+    """A producer in the cluster, which has begun."""
+    load = Load(
+        kube, name, world.image, world.model, span_s=span_s, per_s=2, tokens=24,
+        store="orion-inference-store", secret="orion-inference-store",
+        placement={"nodeSelector": {"kubernetes.io/hostname": world.node}},
+    )  # fmt: skip
+    load.begun()
+    return load

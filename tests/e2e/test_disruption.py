@@ -9,18 +9,10 @@ import time
 import httpx
 import pytest
 
-from e2e.conftest import MODEL, SERVICE, World, stage, wait_ready
+from e2e.conftest import SERVICE, stage, wait_ready
 from e2e.kube import Kube, Object, is_ready, run, until
-from e2e.load import Load
-
-
-def asking(kube: Kube, world: World, name: str, span_s: int) -> Load:
-    """A producer in the cluster."""
-    load = Load(kube, name, world.image, MODEL, span_s=span_s, per_s=2, tokens=24,
-                store="orion-inference-store", secret="orion-inference-store",
-                placement={"nodeSelector": {"kubernetes.io/hostname": world.node}})  # fmt: skip
-    load.begun()
-    return load
+from e2e.load import asking
+from e2e.world import MODEL, World
 
 
 def test_a_worker_deleted_in_mid_stream(kube: Kube) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from e2e.conftest import MODEL, SERVICE
+from e2e.conftest import SERVICE
 from e2e.kube import Kube, is_fake, is_ready, until
 from e2e.nodes import CLASS, added, label, workers_on
+from e2e.world import MODEL
 
 ASKED = {
     "model": MODEL,

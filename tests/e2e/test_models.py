@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from e2e.boards import SecondBoard
-from e2e.conftest import MODEL
 from e2e.kube import Kube, until
 from e2e.resources import NAME, apply, says
+from e2e.world import MODEL
 
 
 def resident(kube: Kube) -> set[str]:

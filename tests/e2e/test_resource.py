@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from e2e.boards import SecondBoard
-from e2e.conftest import MODEL, SERVICE
+from e2e.conftest import SERVICE
 from e2e.kube import Kube, Object, Refused, until
 from e2e.resources import NAME, resource, says
+from e2e.world import MODEL
 
 
 def boards(http: httpx.Client) -> dict[str, Object]:

@@ -1,0 +1,130 @@
+"""helm upgrade, rollback and uninstall, with helm 4 and helm 3, and a namespace that goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from e2e.conftest import NAMESPACE, RELEASE, install_arguments, stage, wait_ready
+from e2e.kube import CHART, Kube, Refused, run, until
+from e2e.load import asking
+from e2e.world import World
+
+CRD = "crd/inferenceclusters.inference.orion.dev"
+STAYS = {"persistentvolumeclaims"}
+KINDS = (
+    "pods,deployments,statefulsets,daemonsets,services,secrets,configmaps,jobs,serviceaccounts,"
+    "roles,rolebindings,networkpolicies,poddisruptionbudgets,leases,persistentvolumeclaims"
+)
+
+
+def helm_of(major: int) -> str:
+    """The binary of that version."""
+    if major == 4:
+        return "helm"
+    found = os.environ.get("ORION_HELM3", "")
+    if not shutil.which(found):
+        pytest.skip("needs helm3: set ORION_HELM3 to a helm 3 binary")
+    return found
+
+
+def helm(major: int, *arguments: str) -> str:
+    """helm 3 or 4, in the tests' namespace."""
+    return run([helm_of(major), "-n", NAMESPACE, *arguments], timeout_s=400)
+
+
+@pytest.fixture(scope="module")
+def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chart as an earlier version had it: another number, and a CRD that lacks a field."""
+    folder = tmp_path_factory.mktemp("previous") / "orion-inference"
+    shutil.copytree(CHART, folder)
+    chart = folder / "Chart.yaml"
+    described = yaml.safe_load(chart.read_text())
+    described["version"] = "0.0.9"
+    chart.write_text(yaml.safe_dump(described))
+    place = folder / "crds" / "inferenceclusters.yaml"
+    crd = yaml.safe_load(place.read_text())
+    crd["metadata"]["annotations"]["inference.orion.dev/crd-revision"] = "0"
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    del spec["properties"]["feedback"]
+    place.write_text(yaml.safe_dump(crd))
+    return folder
+
+
+def has_feedback() -> bool:
+    """Whether the CRD in the cluster knows the field that the earlier one lacks."""
+    crd = json.loads(run(["kubectl", "get", CRD, "-o", "json"]))
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return "feedback" in schema["properties"]["spec"]["properties"]
+
+
+def leftovers(kube: Kube) -> dict[str, list[str]]:
+    """What of ours is still in the namespace, by kind."""
+    found: dict[str, list[str]] = {}
+    for each in kube.items(KINDS):
+        name = each["metadata"]["name"]
+        if name not in ("kube-root-ca.crt", "default", "second-board") and not name.startswith(
+            "load-"
+        ):
+            found.setdefault(f"{each['kind'].lower()}s", []).append(name)
+    return found
+
+
+def test_uninstall_leaves_what_the_docs_say(kube: Kube) -> None:
+    """The queue's volume, the resources and their definition stay; labels of boards go."""
+    stage("helm uninstall")
+    helm(4, "uninstall", RELEASE, "--wait")
+    until(lambda: set(leftovers(kube)) <= STAYS, 60, "everything else is gone")
+    assert set(leftovers(kube)) == STAYS, leftovers(kube)
+    for node in kube.items("nodes"):
+        ours = [k for k in node["metadata"]["labels"] if k.startswith("inference.orion.dev/")]
+        assert not ours, (node["metadata"]["name"], ours)
+    assert has_feedback()
+
+
+@pytest.mark.parametrize("major", [4, 3])
+def test_upgrade_under_load_and_rollback(
+    kube: Kube, world: World, previous: Path, major: int
+) -> None:
+    """From the earlier chart and its CRD to this one while a producer asks: 0 lost; and back."""
+    helm_of(major)
+    stage(f"helm {major}: install the earlier chart, upgrade under load, roll back")
+    run(["kubectl", "delete", CRD, "--ignore-not-found", "--timeout=60s"])
+    arguments = install_arguments(world)
+    helm(major, "install", RELEASE, str(previous), *arguments[2:])
+    wait_ready(kube)
+    load = asking(kube, world, f"load-upgrade-{major}", 60)
+    began = time.monotonic()
+    helm(major, "upgrade", *arguments, "--set", "logLevel=debug")
+    until(has_feedback, 60, "the operator has upgraded the CRD")
+    wait_ready(kube)
+    print(f"helm {major}: upgraded and ready after {time.monotonic() - began:.0f} s")
+    verdict = load.finish()
+    print(f"helm {major}: {verdict.acknowledged} acknowledged, {verdict.completed} completed")
+    assert verdict.acknowledged > 30
+    assert not verdict.reasons, verdict.reasons
+    helm(major, "rollback", RELEASE, "1")
+    wait_ready(kube)
+    assert has_feedback(), "the definition only goes forward"
+    helm(major, "uninstall", RELEASE, "--wait")
+    until(lambda: set(leftovers(kube)) <= STAYS, 60, "everything else is gone")
+
+
+def test_a_namespace_goes_with_the_operator_dead(kube: Kube, world: World) -> None:
+    """No finalizer of ours holds it: 60 s at most."""
+    helm(4, "install", *install_arguments(world))
+    wait_ready(kube)
+    kube.kubectl("scale", "deployment/orion-inference-operator", "--replicas=0")
+    until(lambda: not kube.pods("operator"), 60, "the operator is gone")
+    began = time.monotonic()
+    try:
+        run(["kubectl", "delete", "namespace", NAMESPACE, "--timeout=60s"])
+    except Refused as error:
+        pytest.fail(str(error))
+    print(f"namespace gone after {time.monotonic() - began:.0f} s")
