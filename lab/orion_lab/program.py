@@ -1,14 +1,13 @@
 """One child process of a test or benchmark: started, killed, paused, its words in a log file."""
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from orion_lab.ties import tied_to_us
 
 _STOP_WITHIN_S: Final = 30.0
 
@@ -21,7 +20,7 @@ class Program:
     ) -> None:
         self.name = name
         self.log = log
-        self.argv = [*_tied_to_us(), *argv]
+        self.argv = [*tied_to_us(), *argv]
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
         self.exit_code: int | None = None
@@ -77,17 +76,3 @@ class Program:
             process.kill()
             self.exit_code = process.wait()
         return self.exit_code
-
-
-def _tied_to_us() -> list[str]:
-    """A prefix that makes the kernel kill the child when we die, however we die.
-
-    The kernel ties the child to the *thread* that starts it, so only the main thread may do this;
-    from other threads the caller's `with` block alone cleans up.
-    """
-    tool = shutil.which("setpriv")
-    if sys.platform != "linux" or tool is None:
-        return []
-    if threading.current_thread() is not threading.main_thread():
-        return []
-    return [tool, "--pdeathsig", "KILL", "--"]

@@ -3,7 +3,8 @@
 `orion up` and the tests start the server programs that the wheels carry (or the system's own) as
 child processes on loopback, with the append-only file on. `kill` is SIGKILL, `restart` brings the
 same data back on the same port, and a clock offset (through libfaketime) may change in between.
-All calls block for milliseconds to seconds: use a thread from inside an event loop.
+All calls block for milliseconds to seconds: use a thread from inside an event loop. A store started
+from the main thread ends with this process, however that ends; from another thread it does not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Literal, Self, get_args
 from urllib.parse import quote
 
 import redis
+
+from orion_lab.ties import tied_to_us
 
 Kind = Literal["redis7", "redis8", "valkey9"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -131,7 +134,7 @@ class StoreProcess:
             out.writelines(f"{key} {value}\n" for key, value in self._config.items())
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(self._server), str(conf)],
+                [*tied_to_us(), str(self._server), str(conf)],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
