@@ -29,7 +29,7 @@ from orion_router.follower import Follower
 from orion_router.planner import Planner
 from orion_router.policy import Waiting
 from orion_router.postbox import Mailbox
-from orion_router.records import TERMINAL, RequestView, read_views
+from orion_router.records import TERMINAL, Queue, RequestView, answered, read_queue, read_views
 from orion_router.refusals import AnswerExpired, IdReused, UnknownRequest
 from orion_router.watch import Watch
 
@@ -62,6 +62,11 @@ class Desk:
     def config(self) -> ClusterConfig:
         """The configuration in force."""
         return self._watch.config
+
+    @property
+    def config_error(self) -> str:
+        """Why the newest configuration is not in force; empty when it is."""
+        return self._watch.config_error
 
     async def submit(
         self, request: InferenceRequest, *, mark: str = "", follow: bool = True
@@ -191,10 +196,7 @@ class Desk:
 
     async def cancel(self, request_id: str) -> str:
         """UNKNOWN, a terminal state, or PENDING. Raises StoreUnavailable."""
-        try:
-            return await self._ledger.cancel(request_id)
-        except RedisError as error:
-            raise StoreUnavailable(f"the store does not answer: {error}") from error
+        return await answered(self._ledger.cancel(request_id))
 
     async def view(self, request_id: str) -> RequestView | None:
         """The request's record, or None."""
@@ -202,19 +204,17 @@ class Desk:
         return views[0] if views else None
 
     async def requests(self, limit: int) -> list[RequestView]:
-        """Queued and running requests, at most `limit`."""
-        try:
-            queued: Any = await self._store.zrange(keys.QUEUE, 0, limit - 1)
-        except RedisError as error:
-            raise StoreUnavailable(f"the store does not answer: {error}") from error
+        """Running and queued requests, at most `limit`."""
+        queued: Any = await answered(self._store.zrange(keys.QUEUE, 0, limit - 1))
         held = [r for node in self.fleet.nodes.values() for r in sorted(node.inflight)]
         return await self._views([*held, *(q.decode() for q in queued)][:limit])
 
+    async def queue(self, limit: int) -> Queue:
+        """What waits for a board, the first `limit` of it in detail."""
+        return await answered(read_queue(self._store, limit))
+
     async def _views(self, request_ids: list[str]) -> list[RequestView]:
-        try:
-            return await read_views(self._store, request_ids)
-        except RedisError as error:
-            raise StoreUnavailable(f"the store does not answer: {error}") from error
+        return await answered(read_views(self._store, request_ids))
 
     async def _replay(self, follower: Follower) -> None:
         attempt, seq = follower.last

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from orion_contracts import keys
+from orion_contracts.errors import StoreUnavailable
+from orion_contracts.messages import Priority
 from orion_router.events import Final, read_event
 
+_Reply = TypeVar("_Reply")
 FIELDS = (
     "state",
     "attempt",
@@ -22,6 +27,8 @@ FIELDS = (
     "callback",
     "fingerprint",
 )
+BATCH_SCORE = 1e13
+"""A request's place is its acceptance in ms; batch requests come after all interactive ones."""
 TERMINAL = frozenset({"COMPLETED", "FAILED", "EXPIRED", "CANCELLED", "REJECTED"})
 
 
@@ -47,6 +54,48 @@ class RequestView:
     def terminal(self) -> bool:
         """Whether the request has its final."""
         return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One request in the queue."""
+
+    view: RequestView
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits for a board: how many, and the first of them in their order."""
+
+    depth: int
+    first: tuple[Queued, ...]
+
+
+async def answered(reply: Awaitable[_Reply]) -> _Reply:
+    """What the store says. Raises StoreUnavailable."""
+    try:
+        return await reply
+    except RedisError as error:
+        raise StoreUnavailable(f"the store does not answer: {error}") from error
+
+
+async def read_queue(store: Redis, limit: int) -> Queue:
+    """The queue; no more than `limit` of its requests are read."""
+    pipe = store.pipeline(transaction=False)
+    pipe.zcard(keys.QUEUE)
+    pipe.zrange(keys.QUEUE, 0, limit - 1, withscores=True)
+    depth, scored = await pipe.execute()
+    scores = {cast(bytes, request_id).decode(): score for request_id, score in scored}
+    views = await read_views(store, list(scores))
+    return Queue(
+        int(depth),
+        tuple(
+            Queued(view, "interactive" if scores[view.request_id] < BATCH_SCORE else "batch")
+            for view in views
+            if view.queue_position is not None  # else it was taken between the two reads
+        ),
+    )
 
 
 async def read_views(store: Redis, request_ids: list[str]) -> list[RequestView]:

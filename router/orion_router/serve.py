@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from socket import socket
 
 import anyio
 import uvicorn
@@ -13,15 +15,17 @@ from prometheus_client import start_http_server
 
 from orion_contracts.errors import Misconfigured
 from orion_contracts.telemetry import configure_logging
-from orion_router.gateway import create_app
+from orion_router.gateway import Gateway, create_app
 from orion_router.metrics import RouterMetrics
-from orion_router.parts import Parts, running
+from orion_router.parts import running
 from orion_router.settings import Settings
 
 log = logging.getLogger("orion_router")
 
 DRAIN_S = 20
 """How long open answers may go on after SIGTERM. The work itself goes on in any case."""
+LAST_S = 2
+"""For the last words to those that were cut off."""
 
 
 def serve(settings: Settings, version: str) -> int:
@@ -40,12 +44,21 @@ def serve(settings: Settings, version: str) -> int:
 
 async def _serve(settings: Settings, version: str) -> int:
     async with running(settings) as parts:
-        server = _http_server(settings, parts, version)
+        app = create_app(
+            parts.desk,
+            parts.vitals,
+            version,
+            limits=settings.limits,
+            most_bytes=settings.open_body_bytes,
+            origins=settings.origins,
+        )
+        server = _http_server(settings, app)
         if settings.metrics_port:
             start_http_server(settings.metrics_port, addr=settings.http_host,
                               registry=RouterMetrics(parts).registry)  # fmt: skip
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_end_on_signal, server, tasks.cancel_scope, name="signals")
+            tasks.start_soon(_end_on_signal, server, name="signals")
+            tasks.start_soon(app.door.farewells.run, name="farewells")
             await server.serve()
             tasks.cancel_scope.cancel()
         if not server.started:
@@ -54,7 +67,7 @@ async def _serve(settings: Settings, version: str) -> int:
     return 0
 
 
-async def _end_on_signal(server: uvicorn.Server, scope: anyio.CancelScope) -> None:
+async def _end_on_signal(server: uvicorn.Server) -> None:
     """First signal: stop accepting, let open answers end; second: at once."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
@@ -63,14 +76,15 @@ async def _end_on_signal(server: uvicorn.Server, scope: anyio.CancelScope) -> No
             server.should_exit = True
 
 
-def _http_server(settings: Settings, parts: Parts, version: str) -> uvicorn.Server:
+def _http_server(settings: Settings, app: Gateway) -> uvicorn.Server:
     config = uvicorn.Config(
-        create_app(parts.desk, parts.vitals, version, limits=settings.limits),
+        app,
         host=settings.http_host,
         port=settings.http_port,
         loop="none",
         http="httptools",
         ws="none",
+        lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=False,
@@ -90,3 +104,13 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Leave signals to `_end_on_signal`."""
         yield
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """As in uvicorn; then cut off what is still open, and let it say so to its clients."""
+        await super().shutdown(sockets)
+        left = list(self.server_state.tasks)
+        for task in left:
+            if not task.cancelling():  # uvicorn cancels when its patience ends, not when forced
+                task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=LAST_S)

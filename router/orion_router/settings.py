@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orion_contracts.flags import Flags, bounded_int, port
-from orion_contracts.limits import Limits
+from orion_contracts.sizes import Limits, add_limit_flags, read_limits
 from orion_contracts.store import read_password, store_url
 from orion_contracts.telemetry import LEVELS
+from orion_router.gateway.bodies import MOST_BYTES
+from orion_router.gateway.origins import read_origins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Settings:
     limits: Limits
     assign_lease_ms: int
     run_lease_ms: int
+    open_body_bytes: int
+    origins: tuple[str, ...]
 
     @classmethod
     def read(
@@ -49,8 +53,19 @@ class Settings:
         flags.add("--metrics-port", "port of /metrics; 0: none", 9090, port)
         flags.add("--router-id", "name of this router, unique among routers", socket.gethostname())
         flags.add("--log-level", "how much to log", "info", choices=LEVELS)
-        flags.add("--max-body-bytes", "largest HTTP body or entry", 10 * 1024**2, size)
-        flags.add("--max-prompt-bytes", "largest text of one request", 256 * 1024, size)
+        add_limit_flags(flags)
+        flags.add(
+            "--max-open-body-bytes",
+            "memory for the bodies of all open HTTP requests; at least twice the largest body",
+            MOST_BYTES,
+            size,
+        )
+        flags.add(
+            "--origins",
+            "web pages that may use this address, besides its own and those of this computer: "
+            "http://host:port,... with * for a part, or * alone for any page",
+            kind=read_origins,
+        )
         lease = bounded_int(200, 3_600_000)
         flags.add("--assign-lease-ms", "from dispatch to a worker's start", 10_000, lease)
         flags.add("--run-lease-ms", "between two signs of progress", 15_000, lease)
@@ -64,7 +79,9 @@ class Settings:
             metrics_port=values.metrics_port,
             router_id=values.router_id,
             log_level=values.log_level,
-            limits=Limits(body_bytes=values.max_body_bytes, text_bytes=values.max_prompt_bytes),
+            limits=read_limits(values),
             assign_lease_ms=values.assign_lease_ms,
             run_lease_ms=values.run_lease_ms,
+            open_body_bytes=max(values.max_open_body_bytes, 2 * values.max_body_bytes),
+            origins=values.origins,
         )

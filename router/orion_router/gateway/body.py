@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import gc
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.limits import Limits, parse_json
+from orion_router.gateway.bodies import LARGE_BYTES, Body
 from orion_router.gateway.faults import GatewayError
 
 Message = MutableMapping[str, Any]
@@ -22,10 +25,10 @@ class ClientGone(Exception):
     """The client left before its request was complete: nobody is there to answer."""
 
 
-async def read_body(receive: Receive, most_bytes: int, timeout_s: float = READ_TIMEOUT_S) -> bytes:
-    """The whole body. Raises GatewayError (408, 413) or ClientGone."""
-    parts: list[bytes] = []
-    size = 0
+async def read_body(
+    receive: Receive, body: Body, most_bytes: int, timeout_s: float = READ_TIMEOUT_S
+) -> None:
+    """Fill `body`. Raises GatewayError (408, 413, 503) or ClientGone."""
     try:
         async with asyncio.timeout(timeout_s):
             while True:
@@ -33,29 +36,37 @@ async def read_body(receive: Receive, most_bytes: int, timeout_s: float = READ_T
                 if message["type"] == "http.disconnect":
                     raise ClientGone
                 part: bytes = message.get("body", b"")
-                if not parts and not message.get("more_body"):
-                    size = len(part)
-                    parts.append(part)
-                    break
-                size += len(part)
-                if size > most_bytes:
-                    break
-                parts.append(part)
+                if body.size + len(part) > most_bytes:
+                    raise GatewayError(
+                        413, f"the body is larger than the {most_bytes} bytes allowed", "too_large"
+                    )
+                body.add(part)
                 if not message.get("more_body"):
-                    break
+                    return
     except TimeoutError:
         raise GatewayError(
             408, f"the body did not arrive within {timeout_s:.0f} s", "body_timeout"
         ) from None
-    if size > most_bytes:
-        raise GatewayError(
-            413, f"the body is larger than the {most_bytes} bytes allowed", "too_large"
-        )
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def read_object(raw: bytes, limits: Limits) -> dict[str, Any]:
     """The JSON object of a body. Raises InvalidRequest in words close to Ollama's."""
-    if not raw.strip():
+    if not raw or raw.isspace():
         raise InvalidRequest("missing request body")
-    return parse_json(raw, limits)
+    if len(raw) <= LARGE_BYTES:
+        return parse_json(raw, limits)
+    with _uncollected():
+        return parse_json(raw, limits)
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """No garbage is looked for while many objects are made that are none: each search would walk
+    through all of them, with everything else standing still. For one thread at a time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

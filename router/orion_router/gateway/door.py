@@ -1,17 +1,28 @@
-"""What the endpoints share: the desk, the limits, and how many answers may be open at once."""
+"""What the endpoints share: the desk, the limits, and how much may be open at once."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
 
 from orion_contracts.limits import DEFAULT_LIMITS, Limits
+from orion_router.gateway.bodies import Bodies, Body
 from orion_router.gateway.delivery import HOLD_S
+from orion_router.gateway.farewells import Farewells
 from orion_router.gateway.faults import GatewayError
 from orion_router.gateway.ports import Desk
 
 MOST_OPEN = 1024
+_Read = TypeVar("_Read")
+
+
+def _one_at_a_time() -> anyio.CapacityLimiter:
+    return anyio.CapacityLimiter(1)
 
 
 @dataclass(slots=True)
@@ -23,6 +34,12 @@ class Door:
     most_open: int = MOST_OPEN
     hold_s: float = HOLD_S
     open: int = 0
+    bodies: Bodies = field(default_factory=Bodies)
+    _thread: anyio.CapacityLimiter = field(default_factory=_one_at_a_time)
+    farewells: Farewells = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.farewells = Farewells(self.desk.cancel)
 
     @contextmanager
     def enter(self) -> Generator[None]:
@@ -36,3 +53,10 @@ class Door:
             yield
         finally:
             self.open -= 1
+
+    async def read(self, body: Body, reader: Callable[[Body], _Read]) -> _Read:
+        """What `reader` makes of a body. Large ones are read in a thread, so that the tokens of
+        others go on meanwhile, and one after the other: a parsed body is larger than its bytes."""
+        if not body.large:
+            return reader(body)
+        return await anyio.to_thread.run_sync(reader, body, limiter=self._thread)

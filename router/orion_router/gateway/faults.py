@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,6 +25,9 @@ class Fault(NamedTuple):
     text: str
     code: str = ""
     retry_after_s: int | None = None
+
+
+ENDING = Fault(503, "the server is shutting down; ask again", "server_shutting_down", 5)
 
 
 class GatewayError(OrionError):
@@ -98,6 +101,9 @@ _OPENAI_TYPES: Mapping[int, str] = {
 }
 
 
+_OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models")
+
+
 def openai_error(fault: Fault) -> bytes:
     """OpenAI's shape, with the words Ollama uses in it."""
     kind = _OPENAI_TYPES.get(fault.status, "api_error")
@@ -110,3 +116,10 @@ def openai_error(fault: Fault) -> bytes:
 def own_error(fault: Fault) -> bytes:
     """The shape of our own endpoints: Ollama's, with the stable code beside it."""
     return orjson.dumps({"error": fault.text, "code": fault.code})
+
+
+def spell_for(path: str) -> Callable[[Fault], bytes]:
+    """The shape in which errors of this path are told."""
+    if path.startswith("/api/"):
+        return ollama_error
+    return openai_error if path.startswith(_OPENAI_PATHS) else own_error

@@ -9,30 +9,31 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import orjson
 
-from orion_contracts.errors import OrionError, UnknownModel
+from orion_contracts.errors import OrionError, StoreUnavailable, UnknownModel
 from orion_contracts.limits import check_model, check_sizes
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.stamp import iso_now
 from orion_router.gateway import identity
 from orion_router.gateway.ask import Ask, Shape
+from orion_router.gateway.bodies import Body
 from orion_router.gateway.body import ClientGone, Receive, Scope, Send, read_body, read_object
 from orion_router.gateway.delivery import Delivery, FaultBody
 from orion_router.gateway.departure import ClientWatch
 from orion_router.gateway.door import Door
-from orion_router.gateway.faults import Fault, fault_of
+from orion_router.gateway.ending import last_words
+from orion_router.gateway.faults import ENDING, Fault, fault_of
 from orion_router.gateway.headers import RequestHeaders, read_headers, send_fault
 from orion_router.gateway.identity import Identity
 from orion_router.gateway.options import stamped
+from orion_router.gateway.ports import Following
 
 log = logging.getLogger(__name__)
-
-ENDING = Fault(503, "the server is shutting down; ask again", "server_shutting_down", 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ class Dialect:
     embeds: bool = False
 
 
+class _Wish(NamedTuple):
+    """What one body asks for. `mark`: tells it apart from another one under the same id."""
+
+    request: InferenceRequest
+    mark: str
+    shape: Shape
+
+
 class Generating:
     """One endpoint."""
 
@@ -54,22 +63,29 @@ class Generating:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; always answered, unless the client is gone."""
         door, dialect = self._door, self._dialect
-        request_id = ""
+        request_id, delivery = "", None
         try:
             headers = read_headers(scope)
             who = identity.identify(headers, scope["path"])
             request_id = who.request_id
+            deadline_ms = identity.deadline_ms(headers)
             with door.enter():
-                raw = await read_body(receive, door.limits.body_bytes)
-                document = read_object(raw, door.limits)
-                ask = dialect.read(document)
-                shape = dialect.shape(ask, document, request_id)
-                request = self._request(ask, who, headers)
-                mark = identity.mark(scope["path"], document) if who.durable else ""
+                follower, shape, stream = await self._submit(scope, receive, who, headers)
                 delivery = Delivery(request_id, shape, dialect.fault_body, send, door.hold_s)
-                await self._deliver(request, mark, who, delivery, receive)
+                left = await self._deliver(follower, stream, delivery, receive)
+            if left and not who.durable:
+                log.info("request %s: its client left; cancelling", request_id)
+                await door.farewells.say(request_id, deadline_ms)
         except ClientGone:
             return
+        except asyncio.CancelledError:
+            # The server is ending. The work goes on, and a client that knows the id finds it.
+            await last_words(
+                delivery.fault(ENDING)
+                if delivery
+                else send_fault(send, ENDING, dialect.fault_body(ENDING), request_id)
+            )
+            raise
         except OrionError as error:
             fault = fault_of(error)
             if dialect.embeds and isinstance(error, UnknownModel) and error.model:
@@ -80,6 +96,33 @@ class Generating:
             log.exception("request %s: the gateway failed", request_id)
             fault = Fault(500, "the gateway failed; see its log", "internal")
             await send_fault(send, fault, dialect.fault_body(fault), request_id)
+
+    async def _submit(
+        self, scope: Scope, receive: Receive, who: Identity, headers: RequestHeaders
+    ) -> tuple[Following, Shape, bool]:
+        """Read, translate, admit. The body is given up here: an answer may take long."""
+        door = self._door
+        with door.bodies.open(headers.get(b"content-length", b"")) as body:
+            await read_body(receive, body, door.limits.body_bytes)
+            door.farewells.forgive(who.request_id)
+            wish = await door.read(body, partial(self._read, scope["path"], who, headers))
+            try:
+                # Not watched: an admission is either answered or not begun.
+                follower = await door.desk.submit(wish.request, mark=wish.mark)
+            except StoreUnavailable:
+                if not who.durable:  # perhaps it was admitted, and nobody will ask for it
+                    door.farewells.owe(who.request_id, wish.request.deadline_ms)
+                raise
+            return follower, wish.shape, wish.request.stream
+
+    def _read(self, path: str, who: Identity, headers: RequestHeaders, body: Body) -> _Wish:
+        """Pure; large bodies are read in a thread."""
+        document = read_object(body.take(), self._door.limits)
+        ask = self._dialect.read(document)
+        shape = self._dialect.shape(ask, document, who.request_id)
+        # A new id is its own mark: nothing else was ever asked under it.
+        mark = identity.mark(path, document) if who.durable else who.request_id
+        return _Wish(self._request(ask, who, headers), mark, shape)
 
     def _request(self, ask: Ask, who: Identity, headers: RequestHeaders) -> InferenceRequest:
         """The request in the contract's words, within our limits."""
@@ -109,35 +152,21 @@ class Generating:
         return request
 
     async def _deliver(
-        self,
-        request: InferenceRequest,
-        mark: str,
-        who: Identity,
-        delivery: Delivery,
-        receive: Receive,
-    ) -> None:
-        desk = self._door.desk
-        # Not watched: an admission is either answered or not begun.
-        follower = await desk.submit(request, mark=mark)
+        self, follower: Following, stream: bool, delivery: Delivery, receive: Receive
+    ) -> bool:
+        """Bring the answer; whether the client left before its end."""
         watch = ClientWatch(receive)
         try:
             async with watch:
-                if request.stream:
+                if stream:
                     await delivery.stream(follower)
                 else:
                     await delivery.whole(follower)
         except OrionError as error:
             await delivery.error(error)
-        except asyncio.CancelledError:
-            # The server is ending. The work goes on, and a client that knows the id finds it.
-            with suppress(Exception):
-                await delivery.fault(ENDING)
-            raise
         except Exception:
-            log.exception("request %s: the delivery failed", who.request_id)
+            log.exception("request %s: the delivery failed", follower.request_id)
             await delivery.fault(Fault(500, "the gateway failed; see its log", "internal"))
         finally:
             follower.close()
-        if watch.left and not who.durable:
-            log.info("request %s: its client left; cancelling", who.request_id)
-            await desk.cancel(who.request_id)
+        return watch.left

@@ -33,6 +33,11 @@ def read_headers(scope: Scope) -> RequestHeaders:
     return {name: value for name, value in headers if name in _READ}
 
 
+def announced(scope: Scope) -> bytes:
+    """The content-length, empty where the request names none."""
+    return read_headers(scope).get(b"content-length", b"")
+
+
 def piece_facts(piece: Piece) -> HeaderList:
     """What the first piece of an answer tells about where it comes from."""
     facts: HeaderList = [(ATTEMPTS, b"%d" % piece.attempt)]

@@ -35,7 +35,9 @@ class Vitals(Protocol):
         ...
 
 
-def health(fleet: Fleet, vitals: Vitals, version: str, open_requests: int) -> tuple[int, Any]:
+def health(
+    fleet: Fleet, vitals: Vitals, version: str, open_requests: int, config_error: str = ""
+) -> tuple[int, Any]:
     """The status and document of `/health`."""
     boards = list(fleet.nodes.values())
     ready = [node for node in boards if node.eligible]
@@ -48,7 +50,12 @@ def health(fleet: Fleet, vitals: Vitals, version: str, open_requests: int) -> tu
     }
     if vitals.problem:
         store["output"] = vitals.problem[:300]
-    overall: Verdict = "fail" if vitals.problem else nodes_verdict
+    config: dict[str, Any] = {"componentType": "component", "status": "pass"}
+    if config_error:  # the last good one stays in force
+        config |= {"status": "warn", "output": config_error[:300]}
+    overall: Verdict = nodes_verdict if not config_error else "warn"
+    if vitals.problem:
+        overall = "fail"
     document = {
         "status": overall,
         "version": version.split(".")[0],
@@ -66,6 +73,7 @@ def health(fleet: Fleet, vitals: Vitals, version: str, open_requests: int) -> tu
                 },
                 *map(_node_check, sorted(boards, key=lambda node: node.name)),
             ],
+            "config:valid": [config],
             "store:responseTime": [_measured(vitals.reading.store_ms, "ms")],
             "queue:depth": [_measured(vitals.reading.queue_depth, "requests")],
             "deadletters:depth": [_dead_letters(vitals.reading.dead_letters)],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from orion_router.gateway.ask import (
     wrong_type,
 )
 from orion_router.gateway.durations import keep_alive_s
+from orion_router.gateway.images import read_images
 from orion_router.gateway.options import read_options
 
 _ROLES = frozenset({"user", "assistant", "system", "tool"})
@@ -124,22 +124,6 @@ def _message(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if calls := read_objects(given, "tool_calls"):
         message["tool_calls"] = list(calls)
     return message
-
-
-def read_images(value: object) -> list[str]:
-    """Base64 images, checked."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise wrong_type("images", value, "[]api.ImageData")
-    for each in cast(list[object], value):
-        if not isinstance(each, str):
-            raise wrong_type("images", each, "api.ImageData")
-        try:
-            binascii.a2b_base64(each, strict_mode=True)
-        except ValueError:
-            raise InvalidRequest("illegal base64 data in images", "images") from None
-    return cast(list[str], value)
 
 
 def read_think(value: object) -> bool | str | None:

@@ -14,10 +14,11 @@ from orion_contracts.errors import InvalidRequest, OrionError
 from orion_router.fleet import Fleet
 from orion_router.gateway import health_api, management, metadata, nodes_api
 from orion_router.gateway.ask import read_text
+from orion_router.gateway.bodies import Body
 from orion_router.gateway.body import ClientGone, read_body, read_object
 from orion_router.gateway.door import Door
-from orion_router.gateway.faults import fault_of, ollama_error, openai_error, own_error
-from orion_router.gateway.headers import read_headers
+from orion_router.gateway.faults import fault_of, spell_for
+from orion_router.gateway.headers import announced, read_headers
 from orion_router.gateway.health_api import Vitals
 from orion_router.gateway.page import page
 from orion_router.gateway.requests_api import RequestsApi, json_response
@@ -43,15 +44,19 @@ def routes(
         return PlainTextResponse("Ollama is running")
 
     async def show(request: Request) -> Response:
-        try:
-            raw = await read_body(request.receive, door.limits.body_bytes)
-        except ClientGone:
-            return Response(status_code=499)
-        document = read_object(raw, door.limits)
-        name = read_text(document, "model") or read_text(document, "name")
+        with door.bodies.open(announced(request.scope)) as body:
+            try:
+                await read_body(request.receive, body, door.limits.body_bytes)
+            except ClientGone:
+                return Response(status_code=499)
+            name = await door.read(body, name_in)
         if not name:
             raise InvalidRequest("model is required", "model")
         return json_response(metadata.show(desk.fleet, name))
+
+    def name_in(body: Body) -> str:
+        document = read_object(body.take(), door.limits)
+        return read_text(document, "model") or read_text(document, "name")
 
     async def openai_model(request: Request) -> Response:
         name = str(request.path_params["model"])
@@ -61,7 +66,9 @@ def routes(
         raise management.refusal(request.url.path)
 
     async def health(request: Request) -> Response:
-        status, document = health_api.health(desk.fleet, vitals, version, door.open)
+        status, document = health_api.health(
+            desk.fleet, vitals, version, door.open, desk.config_error
+        )
         response = json_response(document, status, {"cache-control": "max-age=1"})
         response.headers["content-type"] = health_api.HEALTH_JSON
         return response
@@ -87,6 +94,7 @@ def routes(
         Route("/v1/models", told(metadata.openai_models)),
         Route("/v1/models/{model:path}", openai_model),
         Route("/v1/nodes", told(nodes_api.nodes)),
+        Route("/v1/queue", own.queue),
         Route("/v1/requests", own.submit, methods=["POST"]),
         Route("/v1/requests", own.listing),
         Route(one, own.get),
@@ -106,13 +114,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, OrionError):  # Starlette's type is wider than what it hands over
         raise error
     fault = fault_of(error)
-    path = request.url.path
-    if path.startswith("/api/"):
-        body = ollama_error(fault)
-    elif path.startswith("/v1/models"):
-        body = openai_error(fault)
-    else:
-        body = own_error(fault)
+    body = spell_for(request.url.path)(fault)
     headers: dict[str, str] = {}
     if fault.retry_after_s is not None:
         headers["retry-after"] = str(fault.retry_after_s)

@@ -47,12 +47,35 @@ class View(Protocol):
     def final(self) -> Mapping[str, Any] | None: ...
 
 
+class Queued(Protocol):
+    """One request that waits for a board."""
+
+    @property
+    def view(self) -> View: ...
+    @property
+    def priority(self) -> str: ...
+
+
+class Queue(Protocol):
+    """What waits: how many, and the first of them in their order."""
+
+    @property
+    def depth(self) -> int: ...
+    @property
+    def first(self) -> Sequence[Queued]: ...
+
+
 class Desk(Protocol):
     """Where requests are handed in. Raises the errors of orion_contracts.errors."""
 
     @property
     def fleet(self) -> Fleet:
         """The boards at this instant."""
+        ...
+
+    @property
+    def config_error(self) -> str:
+        """Why the newest configuration is not in force; empty when it is."""
         ...
 
     async def submit(
@@ -75,4 +98,8 @@ class Desk(Protocol):
 
     async def requests(self, limit: int) -> Sequence[View]:
         """The newest records."""
+        ...
+
+    async def queue(self, limit: int) -> Queue:
+        """What waits for a board, the first `limit` of it in detail."""
         ...

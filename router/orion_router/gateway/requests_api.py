@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,10 +18,11 @@ from orion_contracts.messages import InferenceRequest
 from orion_contracts.stamp import VERSION, iso_now
 from orion_router.events import Final
 from orion_router.gateway import identity
+from orion_router.gateway.bodies import Body
 from orion_router.gateway.body import ClientGone, read_body, read_object
 from orion_router.gateway.door import Door
 from orion_router.gateway.faults import GatewayError
-from orion_router.gateway.headers import read_headers
+from orion_router.gateway.headers import announced, read_headers
 from orion_router.gateway.ports import Following, View
 
 MOST_WAIT_S = 600.0
@@ -45,29 +47,34 @@ class RequestsApi:
         wait_s = read_seconds(request.query_params.get("wait", "0"))
         with self._door.enter():
             try:
-                raw = await read_body(request.receive, self._door.limits.body_bytes)
+                request_id, follower = await self._submit(request, wait_s > 0)
             except ClientGone:
                 return Response(status_code=499)
-            document = read_object(raw, self._door.limits)
-            asked, mark = self._read(request, document)
-            follower = await self._door.desk.submit(asked, mark=mark, follow=wait_s > 0)
             try:
                 final = await _wait(follower, wait_s) if wait_s > 0 else None
             finally:
                 follower.close()
-        headers = {"location": f"/v1/requests/{asked.request_id}",
-                   "x-orion-request-id": asked.request_id}  # fmt: skip
+        headers = {"location": f"/v1/requests/{request_id}", "x-orion-request-id": request_id}
         if final is not None:
             return json_response(
-                {"request_id": asked.request_id, "state": _state(final), "final": final},
+                {"request_id": request_id, "state": _state(final), "final": final},
                 headers=headers,
             )
-        return json_response(
-            {"request_id": asked.request_id, "state": "ACCEPTED"}, 202, headers=headers
-        )
+        return json_response({"request_id": request_id, "state": "ACCEPTED"}, 202, headers)
 
-    def _read(self, request: Request, given: dict[str, Any]) -> tuple[InferenceRequest, str]:
+    async def _submit(self, request: Request, follow: bool) -> tuple[str, Following]:
+        """Read and admit; the body is given up before anybody waits for the answer."""
+        door = self._door
+        with door.bodies.open(announced(request.scope)) as body:
+            await read_body(request.receive, body, door.limits.body_bytes)
+            asked, mark = await door.read(body, partial(self._read, request))
+            door.farewells.forgive(asked.request_id)
+            follower = await door.desk.submit(asked, mark=mark, follow=follow)
+            return asked.request_id, follower
+
+    def _read(self, request: Request, body: Body) -> tuple[InferenceRequest, str]:
         """What every message must carry is filled in where it was left out."""
+        given = read_object(body.take(), self._door.limits)
         headers = read_headers(request.scope)
         who = identity.identify(headers, request.url.path)
         mark = identity.mark(request.url.path, given)
@@ -93,11 +100,14 @@ class RequestsApi:
 
     async def listing(self, request: Request) -> Response:
         """GET all that are queued or running, `?limit=`."""
-        text = request.query_params.get("limit", "100")
-        if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= MOST_LISTED:
-            raise InvalidRequest(f"limit: a whole number from 1 to {MOST_LISTED}", "limit")
-        views = await self._door.desk.requests(int(text))
+        views = await self._door.desk.requests(read_limit(request))
         return json_response({"requests": [describe(view) for view in views]})
+
+    async def queue(self, request: Request) -> Response:
+        """GET what waits for a board, in its order, `?limit=`."""
+        queue = await self._door.desk.queue(read_limit(request))
+        first = [{**describe(each.view), "priority": each.priority} for each in queue.first]
+        return json_response({"depth": queue.depth, "requests": first})
 
     async def cancel(self, request: Request) -> Response:
         """DELETE, or POST to …/cancel: 200 when it has ended, 202 while its board must hear."""
@@ -140,6 +150,14 @@ def read_id(request: Request) -> str:
     if not is_request_id(text):
         raise InvalidRequest("the request id in the path must be a UUID", "request_id")
     return text
+
+
+def read_limit(request: Request) -> int:
+    """How many to list. Raises InvalidRequest."""
+    text = request.query_params.get("limit", "100")
+    if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= MOST_LISTED:
+        raise InvalidRequest(f"limit: a whole number from 1 to {MOST_LISTED}", "limit")
+    return int(text)
 
 
 def unknown(request: Request) -> GatewayError:

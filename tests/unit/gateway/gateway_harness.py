@@ -11,14 +11,14 @@ from typing import Any, cast
 import orjson
 
 from orion_contracts.config import ClusterConfig
-from orion_contracts.errors import OrionError
+from orion_contracts.errors import OrionError, StoreUnavailable
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.messages import InferenceRequest
 from orion_router.events import Event, Final, Piece
 from orion_router.fleet import Fleet, Node
 from orion_router.follower import Follower
 from orion_router.gateway import Gateway, create_app
-from orion_router.records import RequestView
+from orion_router.records import Queue, Queued, RequestView
 from orion_router.refusals import IdReused, UnknownRequest
 from orion_router.vitals import Reading
 
@@ -120,8 +120,12 @@ class FakeDesk:
     error: OrionError | None = None
     fleet: Fleet = field(default_factory=fleet)
     config: ClusterConfig = field(default_factory=ClusterConfig)
+    config_error: str = ""
+    store_is_away: bool = False
+    """Cancels are refused."""
     submitted: list[InferenceRequest] = field(default_factory=list[InferenceRequest])
     cancelled: list[str] = field(default_factory=list[str])
+    tried: list[str] = field(default_factory=list[str])
     marks: dict[str, str] = field(default_factory=dict[str, str])
     followers: list[Follower] = field(default_factory=list[Follower])
     waits: list[float | None] = field(default_factory=list[float | None])
@@ -164,6 +168,9 @@ class FakeDesk:
 
     async def cancel(self, request_id: str) -> str:
         """As the desk does."""
+        self.tried.append(request_id)
+        if self.store_is_away:
+            raise StoreUnavailable("no store")
         self.cancelled.append(request_id)
         return "PENDING" if request_id in self.marks else "UNKNOWN"
 
@@ -180,6 +187,11 @@ class FakeDesk:
         """As the desk does."""
         views = [await self.view(request_id) for request_id in self.marks]
         return [view for view in views if view is not None][:limit]
+
+    async def queue(self, limit: int) -> Queue:
+        """As the desk does; all that is known waits."""
+        waiting = [Queued(view, "interactive") for view in await self.requests(limit)]
+        return Queue(len(self.marks), tuple(waiting))
 
 
 @dataclass
@@ -265,15 +277,17 @@ class Client:
         headers: Mapping[str, str] | None = None,
         *,
         parts: Sequence[bytes] | None = None,
+        unfinished: bool = False,
     ) -> Exchange:
-        """Begin an exchange. `parts`: a raw body in pieces instead of a document."""
+        """Begin an exchange. `parts`: a raw body in pieces instead of a document. `unfinished`:
+        more of it is still to come."""
         exchange = Exchange()
         if parts is None:
             parts = [
                 body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
             ]
         for index, part in enumerate(parts):
-            more = index < len(parts) - 1
+            more = unfinished or index < len(parts) - 1
             exchange.incoming.put_nowait({"type": "http.request", "body": part, "more_body": more})
         bare, _, query = path.partition("?")
         scope: dict[str, Any] = {
@@ -305,6 +319,13 @@ class Client:
     async def get(self, path: str, **headers: str) -> Exchange:
         """A whole GET."""
         return await self.open("GET", path, None, headers).ended()
+
+
+async def eventually(test: Callable[[], bool]) -> None:
+    """Let the app's tasks run until the test passes."""
+    async with asyncio.timeout(4):
+        while not test():  # noqa: ASYNC110 - what it tests sets no event
+            await asyncio.sleep(0)
 
 
 async def _run(call: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -15,7 +14,18 @@ from orion_contracts.errors import (
     UnknownModel,
 )
 from orion_router.events import Event, Final
-from unit.gateway.gateway_harness import CHAT, HELLO, ID, FakeDesk, client, failed, final, piece
+from unit.gateway.gateway_harness import (
+    CHAT,
+    HELLO,
+    ID,
+    Exchange,
+    FakeDesk,
+    client,
+    eventually,
+    failed,
+    final,
+    piece,
+)
 
 
 async def test_a_streamed_chat_is_ollamas_line_for_line() -> None:
@@ -296,15 +306,50 @@ async def test_a_full_house_says_so() -> None:
     assert served.status == 200
 
 
-async def test_a_server_that_ends_tells_its_clients_and_lets_the_work_go_on() -> None:
-    """An error event with the id in the headers, no cancel."""
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_a_server_that_ends_tells_its_clients_and_lets_the_work_go_on(
+    path: str, stream: bool
+) -> None:
+    """An error in the protocol's words with the id in the headers, no cancel, and no exception
+    that the server would log."""
     async with client(FakeDesk([piece(1, "He")])) as c:
-        exchange = c.open("POST", "/api/chat", CHAT)
-        await exchange.until(lambda: b"He" in exchange.body)
-        assert exchange.task is not None
-        exchange.task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await exchange.ended()
+        exchange = c.open("POST", path, {**CHAT, "stream": stream})
+        await eventually(lambda: b"He" in exchange.body or len(c.desk.waits) > 1 - stream)
+        await _cut_off(exchange)
 
-    assert "shutting down" in exchange.lines[-1]["error"]
+    assert b"shutting down" in exchange.body
+    assert exchange.headers["x-orion-request-id"] == c.desk.submitted[0].request_id
+    assert exchange.status == (200 if stream else 503)
     assert c.desk.cancelled == []
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/requests", "/api/show"])
+async def test_a_server_that_ends_answers_those_who_are_still_sending(path: str) -> None:
+    """503 and when to ask again, not a broken connection."""
+    async with client() as c:
+        exchange = c.open("POST", path, parts=[b"{"], unfinished=True)
+        await eventually(exchange.incoming.empty)
+        await _cut_off(exchange)
+
+    assert (exchange.status, exchange.headers["retry-after"]) == (503, "5")
+    assert "shutting down" in exchange.document["error"]
+
+
+async def test_a_server_that_ends_closes_event_streams() -> None:
+    """Their readers take them up again where they were: the stream just ends."""
+    async with client(FakeDesk([piece(1, "He")])) as c:
+        await c.post("/v1/requests", CHAT, x_orion_request_id=ID)
+        exchange = c.open("GET", f"/v1/requests/{ID}/events")
+        await exchange.until(lambda: b"He" in exchange.body)
+        await _cut_off(exchange)
+
+    assert exchange.status == 200
+    assert exchange.sent[-1] == {"type": "http.response.body", "body": b""}
+
+
+async def _cut_off(exchange: Exchange) -> None:
+    assert exchange.task is not None
+    exchange.task.cancel()
+    await exchange.ended()
+    assert exchange.task.exception() is None

@@ -99,6 +99,38 @@ def test_health_is_the_worst_of_its_checks(
     assert document["checks"]["nodes:ready"][0]["observedUnit"] == f"of {len(boards.nodes)}"
 
 
+def test_health_warns_of_a_configuration_that_is_not_in_force() -> None:
+    """With the reason; a store that is away is worse."""
+    well = Fleet({"pi-a": fleet().nodes["pi-a"]})
+    assert health(well, FakeVitals(), "0.1.0", 0)[1]["status"] == "pass"
+    status, document = health(well, FakeVitals(), "0.1.0", 0, "thresholds: too hot")
+    worse = health(well, FakeVitals("no store"), "0.1.0", 0, "thresholds: too hot")[1]
+
+    assert (status, document["status"], worse["status"]) == (200, "warn", "fail")
+    (check,) = document["checks"]["config:valid"]
+    assert (check["status"], check["output"]) == ("warn", "thresholds: too hot")
+
+
+async def test_health_asks_the_desk_about_the_configuration() -> None:
+    """What the router found wrong is what is shown."""
+    async with client(FakeDesk(config_error="generation: missing")) as c:
+        document = (await c.get("/health")).document
+
+    assert document["checks"]["config:valid"][0]["output"] == "generation: missing"
+
+
+async def test_the_queue_is_listed_in_part() -> None:
+    """How many wait, and no more of them than asked for."""
+    async with client() as c:
+        for _ in range(3):
+            await c.post("/v1/requests", CHAT)
+        queue = (await c.get("/v1/queue?limit=2")).document
+        wrong = await c.get("/v1/queue?limit=1001")
+
+    assert (queue["depth"], len(queue["requests"]), wrong.status) == (3, 2, 400)
+    assert queue["requests"][0]["priority"] == "interactive"
+
+
 async def test_livez_does_not_ask_the_store_and_readyz_does() -> None:
     """A store that is away must not restart the router."""
     vitals = FakeVitals("no store")
