@@ -4,17 +4,18 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, inf
 from random import Random
 from typing import Final
 
 from orion_lab import memory, rates, thermal, world
 from orion_lab.boards import BoardSpec
+from orion_lab.depot import Depot
 from orion_lab.engine import Engine
 from orion_lab.errors import RUNNER_KILLED, ApiError
 from orion_lab.faults import FaultBox
 from orion_lab.meter import BusyMeter
-from orion_lab.models import ModelSpec
+from orion_lab.models import CATALOGUE, ModelSpec
 from orion_lab.scheduler import Fingerprint, Scheduler
 from orion_lab.stats import Stats
 
@@ -37,6 +38,9 @@ class BoardSettings:
     version: str = "0.30.0"
     # Conversations whose KV cache a loaded model keeps; 1 is one slot without a host prompt cache.
     cached_prompts: int = 1
+    # What a pull finds; and how fast it comes, in bytes per board second (0: as the board is).
+    registry: Mapping[str, ModelSpec] = field(default_factory=lambda: dict(CATALOGUE))
+    pull_bytes_per_s: float = 0.0
     seed: int = 0
 
 
@@ -63,6 +67,7 @@ class Board:
         self.models = dict(settings.models)
         self.stats = Stats()
         self.faults = FaultBox()
+        self.depot = Depot(self.models, settings.registry, self._pull_rate(), self.faults)
         self.rng = Random(f"{settings.seed}/{settings.name}")
         self.generating = BusyMeter(now)
         self._loading = BusyMeter(now)
@@ -76,6 +81,10 @@ class Board:
             max_queue=settings.max_queue,
             keep_alive_s=settings.keep_alive_s,
         )
+
+    def _pull_rate(self) -> float:
+        own = inf if self.spec.instant else world.PULL_BYTES_PER_S
+        return (self.settings.pull_bytes_per_s or own) * self.settings.speed
 
     @property
     def resident_bytes(self) -> int:

@@ -20,7 +20,8 @@ from orion_lab.board import Board, BoardSettings
 from orion_lab.board_server import Seat, listen, serve, stop_on_signals
 from orion_lab.boards import CATALOGUE, board
 from orion_lab.engines import make_engine
-from orion_lab.models import model
+from orion_lab.models import CATALOGUE as MODELS
+from orion_lab.models import ModelSpec, model
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     add("--spec", default="pi-8gb", help=f"its hardware: {', '.join(CATALOGUE)}")
     add("--engine", choices=("canned", "llama"), default="canned")
     add("--models", default="smollm2:135m", help="on disk, comma-separated; NAME=GB for any size")
+    add("--registry", default="", help="what can be pulled, like --models; empty: the catalogue")
+    add("--pull-rate", type=float, default=0.0, help="bytes per board second; 0: the board's own")
     add("--slots", type=int, default=1, help="OLLAMA_NUM_PARALLEL")
     add("--max-loaded", type=int, default=0, help="OLLAMA_MAX_LOADED_MODELS; 0: the board's own")
     add("--max-queue", type=int, default=world.DEFAULT_MAX_QUEUE, help="OLLAMA_MAX_QUEUE")
@@ -72,13 +75,17 @@ def _settings(arguments: argparse.Namespace, entry: dict[str, Any]) -> BoardSett
     def pick(key: str) -> Any:
         return entry.get(key, getattr(arguments, key))
 
-    names = pick("models")
-    listed = names.split(",") if isinstance(names, str) else names
-    models = [model(each) for each in listed if each]
+    def specs(key: str) -> dict[str, ModelSpec]:
+        names = pick(key)
+        listed = names.split(",") if isinstance(names, str) else names
+        return {each.name: each for each in map(model, filter(None, listed))}
+
     return BoardSettings(
         name=entry["name"],
         spec=board(entry.get("spec", "pi-8gb")),
-        models={each.name: each for each in models},
+        models=specs("models"),
+        registry=specs("registry") or dict(MODELS),
+        pull_bytes_per_s=float(pick("pull_rate")),
         slots=int(pick("slots")),
         max_loaded=int(pick("max_loaded")),
         max_queue=int(pick("max_queue")),

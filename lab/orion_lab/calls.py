@@ -37,14 +37,23 @@ class Call:
     tools: tuple[str, ...]
 
 
+def check_name(name: str) -> None:
+    """Refuse an impossible one.
+
+    Raises:
+        ApiError: 400.
+    """
+    if name and not _NAME.fullmatch(name):
+        raise ApiError(400, "invalid model name")
+
+
 def find_model(models: Mapping[str, ModelSpec], name: str) -> ModelSpec:
     """The model on this board's disk.
 
     Raises:
         ApiError: 400 for an impossible name, 404 if it is not there.
     """
-    if name and not _NAME.fullmatch(name):
-        raise ApiError(400, "invalid model name")
+    check_name(name)
     found = models.get(name) or models.get(full_name(name))
     if found is None:
         raise model_not_found(name)

@@ -16,8 +16,9 @@ def routes(board: Board) -> list[BaseRoute]:
     async def stats(request: Request) -> Response:
         loaded = [runner.model.name for runner in board.scheduler.runners.values()]
         reading = asdict(board.reading())
+        disk = {"disk": sorted(board.models), "pulled": board.depot.pulled}
         about = {"board": board.settings.name, "engine": board.engine.name, "loaded": loaded}
-        return JSONResponse({**about, **board.stats.as_json(), "reading": reading})
+        return JSONResponse({**about, **disk, **board.stats.as_json(), "reading": reading})
 
     async def faults(request: Request) -> Response:
         if request.method == "DELETE":

@@ -8,9 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong. The first group happens to requests, the second to the board.
+    """What goes wrong. The first group happens to requests, the second to pulls, the third to the
+    board.
 
-    Counts are in tokens, times in wall-clock units whatever the board's speed.
+    Counts are in tokens, times in wall-clock units whatever the board's speed; where a pull stalls
+    or is cut is a share of each file.
     """
 
     hang_before_first: bool = False
@@ -24,6 +26,10 @@ class Fault:
     token_delay_ms: float = 0.0
     salt: str = ""
 
+    pull_error: str | None = None
+    pull_stall_at: float | None = None
+    pull_cut_at: float | None = None
+
     temperature_c: float | None = None
     used_ram_percent: float | None = None
     load_delay_s: float = 0.0
@@ -33,6 +39,9 @@ class Fault:
         """Whether requests go through untouched."""
         return self == replace(
             NO_FAULT,
+            pull_error=self.pull_error,
+            pull_stall_at=self.pull_stall_at,
+            pull_cut_at=self.pull_cut_at,
             temperature_c=self.temperature_c,
             used_ram_percent=self.used_ram_percent,
             load_delay_s=self.load_delay_s,

@@ -26,11 +26,13 @@ class ModelSpec:
     capabilities: tuple[str, ...]
     temperature: float = 0.8
     """The model's own default, as a Modelfile sets it; a request's option wins."""
+    file: str = ""
+    """Another tag of this model's file."""
 
     @property
     def digest(self) -> str:
         """Hex digest, stable per model name: every board holds the same file."""
-        return sha256(f"{self.name}:{self.size_bytes}".encode()).hexdigest()
+        return sha256(f"{self.file or self.name}:{self.size_bytes}".encode()).hexdigest()
 
     def kv_bytes(self, context_tokens: int, slots: int) -> int:
         """Memory of the KV cache, allocated whole at load time."""

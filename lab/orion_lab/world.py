@@ -18,6 +18,8 @@ STORAGE_SD_BYTES_PER_S: Final = 72e6
 STORAGE_SD_PI4_BYTES_PER_S: Final = 40e6
 STORAGE_NVME_BYTES_PER_S: Final = 450e6
 STORAGE_NVME_FAST_BYTES_PER_S: Final = 500e6
+# A household's line, 100 Mbit/s.
+PULL_BYTES_PER_S: Final = 12.5e6
 # A file that is still in the page cache is copied, not read: 4 GB/s.
 PAGE_CACHE_BYTES_PER_S: Final = 4e9
 

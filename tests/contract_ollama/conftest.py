@@ -34,7 +34,7 @@ def server(
     """A running server with one model on disk and one slot."""
     if request.param == "sim":
         # Slow enough that a long answer is still running when a test looks, fast enough to wait.
-        with BoardProcess("--speed", "2", boards=("sim:0:pi-16gb",)) as board:
+        with BoardProcess("--speed", "2", "--pull-rate", "2e8", boards=("sim:0:pi-16gb",)) as board:
             yield Server(board.url, "smollm2:135m")
         return
     model = os.environ.get("ORION_OLLAMA_MODEL", "smollm2:135m")
