@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 Values = Mapping[str, Any]
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -133,8 +133,10 @@ def together(*parts: Values) -> dict[str, Any]:
     for part in parts:
         for key, value in part.items():
             below = merged.get(key)
-            both = isinstance(value, Mapping) and isinstance(below, Mapping)
-            merged[key] = together(below, value) if both else value
+            if isinstance(value, Mapping) and isinstance(below, Mapping):
+                merged[key] = together(cast(Values, below), cast(Values, value))
+            else:
+                merged[key] = value
     return merged
 
 

@@ -94,4 +94,6 @@ def test_a_long_release_name_still_gives_valid_names() -> None:
     """53 characters, the longest that helm takes: no name is longer than a label may be."""
     found = objects({}, release="r" * 53)
 
-    assert max(len(each["metadata"]["name"]) for each in found if "Cluster" not in each["kind"]) < 64
+    assert (
+        max(len(each["metadata"]["name"]) for each in found if "Cluster" not in each["kind"]) < 64
+    )

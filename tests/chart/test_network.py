@@ -85,7 +85,7 @@ def test_09_only_the_operator_reaches_the_api_server(source: str) -> None:
     [("store", 6379), ("worker", 8081), ("worker", 11434), ("operator", 8082), *METRICS.items()],
 )
 def test_10_a_stranger_is_refused(component: str, port: int, probe: End) -> None:
-    """A pod without our labels, and an address outside, reach no store, agent, engine or metrics."""
+    """A pod without our labels, or an address outside: no store, agent, engine or metrics."""
     assert not reaches(policies({}), probe, ours(component), port)
 
 

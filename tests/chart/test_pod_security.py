@@ -77,7 +77,7 @@ def test_03_nothing_of_the_host_is_shared(name: str) -> None:
 
 @every_combination
 def test_03_only_host_path_mode_deviates(name: str) -> None:
-    """With mode hostPath: that volume and `prepare`, whose one capability is CHOWN. Else nothing."""
+    """Mode hostPath: that volume, and `prepare` with the one capability CHOWN. Else nothing."""
     values = matrix.COMBINATIONS[name]
     ollama = values.get("ollama", {})
     host_path = ollama.get("mode") != "host" and not ollama.get("storage")

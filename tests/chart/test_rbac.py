@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def rules(roles: list[Object]) -> Iterator[Object]:
 
 def in_order(entries: Any) -> list[Object]:
     """Sorted, for comparison."""
-    return sorted(entries, key=repr)
+    return sorted(entries, key=lambda entry: json.dumps(entry, sort_keys=True))
 
 
 @pytest.mark.parametrize("values", [{}, FEEDBACK], ids=["default", "feedback"])
