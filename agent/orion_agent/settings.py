@@ -47,6 +47,9 @@ class Settings:
     """Of what a producer puts straight on this board's stream."""
 
 
+_FIELDS = frozenset(Settings.__dataclass_fields__)
+
+
 def _host_address(text: str) -> str:
     if "://" not in text:
         text = "http://" + text
@@ -98,6 +101,5 @@ def read_settings(
     add("--run-lease-ms", "lease of a running request", 15_000, bounded_int(500, 600_000))
     add("--coalesce-ms", "longest that a token waits for company", 50, bounded_int(0, 5_000))
     values = flags.parse(argv)
-    limits = read_limits(values)
-    del values.max_body_bytes, values.max_prompt_bytes
-    return Settings(**vars(values), limits=limits)
+    own = {name: value for name, value in vars(values).items() if name in _FIELDS}
+    return Settings(**own, limits=read_limits(values))
