@@ -43,6 +43,8 @@ class Settings:
     shutdown_grace_s: float = 20.0
     run_lease_ms: int = 15_000
     coalesce_ms: int = 50
+    wedged_mark: str = ""
+    """A file that exists while Ollama hangs (an exec probe looks at it); empty: none."""
     limits: Limits = DEFAULT_LIMITS
     """Of what a producer puts straight on this board's stream."""
 
@@ -100,6 +102,7 @@ def read_settings(
     add("--shutdown-grace-s", "seconds that running requests get at SIGTERM", 20.0, positive_float)
     add("--run-lease-ms", "lease of a running request", 15_000, bounded_int(500, 600_000))
     add("--coalesce-ms", "longest that a token waits for company", 50, bounded_int(0, 5_000))
+    add("--wedged-mark", "file that exists while Ollama hangs, for a probe that restarts it")
     values = flags.parse(argv)
     own = {name: value for name, value in vars(values).items() if name in _FIELDS}
     return Settings(**own, limits=read_limits(values))

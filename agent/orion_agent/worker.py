@@ -73,7 +73,7 @@ class Worker:
             p.engine, p.view, p.rates, work, s.stall_prefill_s + s.health_interval_s,
             p.reporter.nudge,
         )  # fmt: skip
-        recovery = Recovery(p.engine, p.view, p.slots, p.reporter, work)
+        recovery = Recovery(p.engine, p.view, p.slots, p.reporter, work, s.wedged_mark)
         tools = Tools(
             p.who.node, p.ledger, p.patience, p.engine, loader, p.view, p.rates,
             s.stall_prefill_s, s.stall_token_s, s.coalesce_ms / 1000,
