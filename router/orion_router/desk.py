@@ -14,12 +14,13 @@ from redis.exceptions import RedisError
 from orion_contracts import keys
 from orion_contracts.config import ClusterConfig
 from orion_contracts.errors import (
+    LedgerRefused,
     NoNodeEligible,
     QueueFull,
     StoreUnavailable,
     UnknownModel,
 )
-from orion_contracts.ledger import Admission, Ledger
+from orion_contracts.ledger import Admission, Ledger, is_lasting
 from orion_contracts.ledger.calls import fingerprint
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta, describe
@@ -74,7 +75,8 @@ class Desk:
         """Admit the request, in one step with its dispatch where a slot is free, and follow it.
 
         An id seen before with the same `mark` attaches to that request, from its beginning.
-        Raises UnknownModel, NoNodeEligible, QueueFull, IdReused, StoreUnavailable.
+        Raises UnknownModel, NoNodeEligible, QueueFull, IdReused, LedgerRefused and
+        StoreUnavailable.
         """
         body = orjson.dumps(request.to_wire())
         mark = mark or fingerprint(body)
@@ -85,6 +87,8 @@ class Desk:
             admission = await self._admit(request, body, meta, mark, follow)
         except BaseException as error:
             follower.close()
+            if is_lasting(error):
+                raise LedgerRefused(error) from error
             if isinstance(error, RedisError):
                 raise StoreUnavailable(f"the store does not answer: {error}") from error
             if isinstance(error, UnknownModel | NoNodeEligible):

@@ -86,7 +86,7 @@ async def test_an_entry_that_the_ledger_cannot_take_does_not_stop_the_next(
 ) -> None:
     """Somebody spoilt the record's key: the entry is answered and buried, the next admitted."""
     spoilt, sound = str(uuid.uuid4()), str(uuid.uuid4())
-    async with running(SETTINGS, store.connect):
+    async with running(SETTINGS, store.connect) as router:
         await ensure_library(store_client)
         await store_client.xadd(keys.record(spoilt), {"a": "b"})
         for request_id in (spoilt, sound):
@@ -97,6 +97,8 @@ async def test_an_entry_that_the_ledger_cannot_take_does_not_stop_the_next(
         assert await store_client.xlen(keys.DEAD) == 1
         final = await answer(store_client, spoilt)
         assert (final["status"], final["error_code"]) == ("rejected", "ledger_refused")
+        with pytest.raises(LedgerRefused):  # over HTTP: 409, for asking again is no use
+            await router.desk.submit(request(spoilt))
 
 
 @pytest.mark.integration
