@@ -14,6 +14,7 @@ import redis.asyncio
 
 from builders.fleets import health
 from orion_contracts import keys
+from orion_contracts.errors import LedgerRefused
 from orion_contracts.ledger import Ledger, ensure_library
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.stamp import iso_now
