@@ -130,6 +130,10 @@ def _contents(facts: StoreFacts) -> Iterator[Finding]:
         yield Finding(level, "boards", text, "look at the worker's log on that board")
     else:
         yield Finding("ok", "boards", f"{', '.join(facts.nodes)} report")
+    for name, why in facts.engines.items():
+        bad: Level = "fail" if set(facts.engines) == set(facts.nodes) else "warn"
+        remedy = f"look at Ollama on {name} (in Kubernetes: container ollama of its worker's pod)"
+        yield Finding(bad, "boards", f"{name} cannot use its Ollama: {why}", remedy)
     for name in facts.draining:
         yield Finding("warn", "boards", f"{name} is draining", f"orion drain {name} --undo")
     for place, problem in facts.invalid.items():

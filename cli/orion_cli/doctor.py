@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.text import Text
@@ -24,6 +25,12 @@ MARKS: Mapping[Level, tuple[str, str]] = {
     "fail": ("FAIL", "bold red"),
 }
 LOCAL_OLLAMA = "http://127.0.0.1:11434"
+IN_A_POD: Mapping[str, str] = {
+    "store": "see its pod (kubectl get pods -l app.kubernetes.io/component=store), the Secret with "
+    "the passwords, and externalRedis in the chart's values",
+    "router": "see its pod: kubectl describe pods -l app.kubernetes.io/component=router",
+}
+"""Remedies where the usual ones speak of flags and `orion up`."""
 
 
 def run(where: StoreAddress, url: str, ollama_hosts: Sequence[str], as_json: bool) -> int:
@@ -37,15 +44,28 @@ def run(where: StoreAddress, url: str, ollama_hosts: Sequence[str], as_json: boo
 
 
 def gather(where: StoreAddress, url: str, ollama_hosts: Sequence[str]) -> list[Finding]:
-    """All findings, the store's first: most else depends on it."""
+    """All findings, the store's first: most else depends on it. In a pod of Kubernetes there is
+    no Ollama and no disk of ours beside it: the boards' reports speak for them."""
     findings = [*checks.check_store(examine.store(where)), checks.check_router(examine.router(url))]
+    inside = "KUBERNETES_SERVICE_HOST" in os.environ
+    if inside:
+        findings = [_in_a_pod(finding) for finding in findings]
     running = next((run for run in runs() if run.url == url), None)
-    hosts = ollama_hosts or (running.ollama_hosts if running else (LOCAL_OLLAMA,))
+    local = () if inside else (LOCAL_OLLAMA,)
+    hosts = ollama_hosts or (running.ollama_hosts if running else local)
     for host in hosts:
         machine = platform.machine() if "127.0.0.1" in host else ""
         findings += checks.check_ollama(examine.ollama(_http(host), machine))
+    if inside:
+        return findings
     place = running.data if running else str(Path.cwd())
     return [*findings, checks.check_disk(place, shutil.disk_usage(place).free)]
+
+
+def _in_a_pod(finding: Finding) -> Finding:
+    if finding.subject in IN_A_POD and ("orion up" in finding.remedy or "--" in finding.remedy):
+        return replace(finding, remedy=IN_A_POD[finding.subject])
+    return finding
 
 
 def _http(host: str) -> str:

@@ -58,6 +58,7 @@ def _store(client: redis.Redis, address: str) -> StoreFacts:
         nodes=nodes,
         silent=[n for n in nodes if not client.exists(keys.alive(n))],
         draining=[n for n in nodes if client.exists(keys.drain(n))],
+        engines=_engines(client, nodes),
         invalid=invalid,
         sampled=sampled,
         dead=client.xlen(keys.DEAD),
@@ -108,6 +109,25 @@ def _beats(client: redis.Redis) -> bool:
             if channel.get_message(timeout=left_s) is not None:
                 return True
     return False
+
+
+def _engines(client: redis.Redis, nodes: list[str]) -> dict[str, str]:
+    """Boards whose worker cannot use its Ollama, and why; a spoilt report is told elsewhere."""
+    found: dict[str, str] = {}
+    for node in nodes:
+        try:
+            document = hash_to_wire(
+                cast(dict[bytes, bytes], client.hgetall(keys.node_health(node)))
+            )
+            schema.check("node-health", document)
+        except (InvalidRequest, ValueError, TypeError, ResponseError):
+            continue
+        engine: dict[str, Any] = document["engine"]
+        if engine.get("wedged"):
+            found[node] = "it hung in the middle of a request"
+        elif not engine["reachable"]:
+            found[node] = str(engine.get("error") or "it does not answer")
+    return found
 
 
 def _inspect(client: redis.Redis, nodes: list[str], invalid: dict[str, str]) -> int:

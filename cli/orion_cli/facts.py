@@ -24,6 +24,8 @@ class StoreFacts:
     nodes: Sequence[str] = ()
     silent: Sequence[str] = ()
     draining: Sequence[str] = ()
+    engines: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Board → why its worker cannot use its Ollama."""
     invalid: Mapping[str, str] = field(default_factory=dict[str, str])
     """Key or entry → what its schema says is wrong with it."""
     sampled: int = 0

@@ -56,6 +56,7 @@ def test_09_everything_is_closed_by_default() -> None:
         ("test", "router", 8080, True),
         ("router", "worker", 8081, False),
         ("router", "worker", 11434, False),
+        ("operator", "router", 8080, True),
         ("operator", "worker", 8081, False),
         ("worker", "router", 8080, False),
         ("worker", "worker", 11434, False),
@@ -64,7 +65,7 @@ def test_09_everything_is_closed_by_default() -> None:
     ],
 )
 def test_09_ours_reach_what_they_need(source: str, target: str, port: int, allowed: bool) -> None:
-    """The store from those that use it, the router from the test; nobody an agent or an Ollama."""
+    """The store from those that use it, the router from test and doctor; nobody an agent or Ollama."""
     assert reaches(policies({}), ours(source), ours(target), port) is allowed
 
 
@@ -101,7 +102,8 @@ def test_10_the_router_is_for_the_cluster_only() -> None:
     assert reaches(policies(chosen), LAN, ours("router"), 8080)
     robots = End(namespace="robots", namespace_labels={"team": "robots"})
     assert reaches(policies(chosen), robots, ours("router"), 8080)
-    assert reaches(policies(chosen), ours("test"), ours("router"), 8080)
+    for asking in ("operator", "test"):
+        assert reaches(policies(chosen), ours(asking), ours("router"), 8080)
 
 
 def test_09_workers_pull_from_the_public_registry_and_from_named_ones() -> None:

@@ -7,6 +7,7 @@ Parts that the pods share.
   orion.anywhere      $                                   where operator, hooks and test may run
   orion.boards        (dict "root" $ "classes" (list))    affinity to boards of these classes that are ours
   orion.storeArgs     (dict "root" $ "role" "router")     how a process reaches the store
+  orion.doctorEnv     (dict "root" $ "role" "operator")   the same for `orion`, which people run in a pod
   orion.storeMount    (dict "root" $ "role" "router")     the password's file, and nothing else of the Secret
   orion.storeVolume   (dict "root" $ "role" "router")
 */}}
@@ -119,6 +120,21 @@ password
 - --redis-username={{ .role }}
 {{- end }}
 - --redis-password-file=/etc/orion/store/{{ include "orion.storeKey" . }}
+{{- end }}
+{{- end -}}
+
+{{/* So that `kubectl exec … -- orion doctor` needs no flags. */}}
+{{- define "orion.doctorEnv" -}}
+{{- $external := .root.Values.externalRedis }}
+- name: ORION_URL
+  value: {{ ternary "http://127.0.0.1:8080" (printf "http://%s-router" (include "orion.fullname" .root)) (eq .role "router") }}
+- name: ORION_REDIS_ADDR
+  value: {{ $external.address | default (printf "%s-store:6379" (include "orion.fullname" .root)) }}
+{{- if include "orion.storeSecret" .root }}
+- name: ORION_REDIS_USERNAME
+  value: {{ ternary $external.auth.username .role (and (ne $external.address "") (not $external.auth.perRole)) | quote }}
+- name: ORION_REDIS_PASSWORD_FILE
+  value: /etc/orion/store/{{ include "orion.storeKey" . }}
 {{- end }}
 {{- end -}}
 

@@ -64,6 +64,7 @@ def test_a_good_store_has_nothing_to_say() -> None:
         ({"planner_beats": False}, "planner", "fail", "takes over"),
         ({"nodes": ()}, "boards", "fail", "worker"),
         ({"silent": ("pi-8gb",)}, "boards", "fail", "log"),
+        ({"engines": {"pi-8gb": "no route"}}, "boards", "fail", "container ollama"),
         ({"draining": ("pi-8gb",)}, "boards", "warn", "--undo"),
         ({"invalid": {"orion:inference:node:a": "slots: must be"}}, "schema", "warn", "writes it"),
         ({"dead": 2}, "dead letters", "warn", "XREVRANGE"),
@@ -81,6 +82,12 @@ def test_each_trouble_has_its_level_and_remedy(
 def test_one_silent_board_of_two_is_a_warning() -> None:
     """The other one still works."""
     assert judged(nodes=("a", "b"), silent=("a",))["boards"].level == "warn"
+
+
+def test_one_board_without_its_ollama_is_a_warning() -> None:
+    """The other one still works; the finding has the worker's words."""
+    found = judged(nodes=("a", "b"), engines={"a": "connection refused"})["boards"]
+    assert (found.level, "connection refused" in found.text) == ("warn", True)
 
 
 @pytest.mark.parametrize(

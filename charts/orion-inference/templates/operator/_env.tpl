@@ -16,6 +16,7 @@
   value: {{ include "orion.fullname" . }}-operator
 - name: ORION_RELEASE
   value: {{ .Release.Name }}
+{{- include "orion.doctorEnv" (dict "root" . "role" "operator") | trim | nindent 0 }}
 {{- with include "orion.storeEnv" . | trim }}
 {{- . | nindent 0 }}
 {{- end }}
