@@ -142,6 +142,28 @@ def read(kind: type[T], document: Mapping[str, Any], path: str = "") -> T:
     return kind(**values)
 
 
+def write(value: Any, *, blanks: bool = False) -> dict[str, Any]:
+    """A resource's dictionary from the dataclass. What is None is left out, or, for a merge patch
+    that has to take it away, null (`blanks`); never within lists, which are replaced whole."""
+    document: dict[str, Any] = {}
+    for attribute, (name, rule, _) in rules_of(value.__class__).items():
+        item = getattr(value, attribute)
+        if item is None:
+            if blanks:
+                document[name] = None
+        elif rule.item is None:
+            document[name] = list(cast("tuple[Any, ...]", item)) if _is_list(rule) else item
+        elif _is_list(rule):
+            document[name] = [write(each) for each in item]
+        else:
+            document[name] = write(item, blanks=blanks)
+    return document
+
+
+def _is_list(rule: Rule) -> bool:
+    return bool(rule.schema["type"] == "array")
+
+
 def _value(rule: Rule, value: Any, where: str) -> Any:
     kind = rule.schema["type"]
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):

@@ -90,3 +90,8 @@ class ClusterStatus:
     models: tuple[ModelRow, ...] = declare(
         (), **KEYED, item=ModelRow, maxItems=MAX_ROWS, text="Models."
     )
+
+    @property
+    def more_than_shown(self) -> bool:
+        """Whether there are boards without a row."""
+        return self.summary.more_nodes > 0

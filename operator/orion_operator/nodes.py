@@ -1,0 +1,53 @@
+"""What the operator needs of a Kubernetes Node (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orion_contracts import kubernetes as names
+from orion_operator.loose import mapping, mappings
+from orion_operator.quantity import to_bytes
+
+CONDITION = "InferenceReady"
+"""The condition that `feedback.nodeConditions` writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFacts:
+    """One Node. `memory_bytes` 0: it has not said yet."""
+
+    name: str
+    memory_bytes: int = 0
+    node_class: str = ""
+    owner: str = ""
+    unschedulable: bool = False
+    ready: bool = True
+    tainted: bool = False
+    condition: str = ""
+    """Status of our own condition; empty: not there."""
+
+
+def read_node(body: Mapping[str, Any]) -> NodeFacts:
+    """From a Node as the API server sends it; parts that make no sense count as absent."""
+    metadata, spec, status = (mapping(body.get(k)) for k in ("metadata", "spec", "status"))
+    labels = mapping(metadata.get("labels"))
+    conditions = {c.get("type"): str(c.get("status")) for c in mappings(status.get("conditions"))}
+    return NodeFacts(
+        name=str(metadata["name"]),
+        memory_bytes=_memory(mapping(status.get("capacity")).get("memory")),
+        node_class=str(labels.get(names.CLASS_LABEL, "")),
+        owner=str(labels.get(names.OWNER_LABEL, "")),
+        unschedulable=spec.get("unschedulable") is True,
+        ready=conditions.get("Ready") == "True",
+        tainted=any(t.get("key") == names.TAINT for t in mappings(spec.get("taints"))),
+        condition=conditions.get(CONDITION, ""),
+    )
+
+
+def _memory(value: Any) -> int:
+    try:
+        return to_bytes(value if isinstance(value, int) else str(value))
+    except ValueError:
+        return 0
