@@ -65,7 +65,7 @@ def test_09_everything_is_closed_by_default() -> None:
     ],
 )
 def test_09_ours_reach_what_they_need(source: str, target: str, port: int, allowed: bool) -> None:
-    """The store from those that use it, the router from test and doctor; nobody an agent or Ollama."""
+    """The store from those that use it, the router from test and doctor; nobody an Ollama."""
     assert reaches(policies({}), ours(source), ours(target), port) is allowed
 
 
