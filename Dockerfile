@@ -39,6 +39,8 @@ LABEL org.opencontainers.image.title="orion-inference" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/orion /opt/orion
+# A name for the user: Python's getpass asks for one.
+RUN echo 'orion:x:64000:64000:orion-inference:/tmp:/usr/sbin/nologin' >>/etc/passwd && echo 'orion:x:64000:' >>/etc/group
 # PYTHONSAFEPATH: nothing in a working directory is imported by accident. MALLOC_ARENA_MAX: threads share heaps.
 ENV PATH=/opt/orion/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \

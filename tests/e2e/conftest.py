@@ -137,7 +137,7 @@ def second(kube: Kube) -> Iterator[SecondBoard]:
     board.stop()
 
 
-def wait_ready(kube: Kube, within_s: float = 300.0) -> None:
+def wait_ready(kube: Kube, within_s: float = 180.0) -> None:
     """The InferenceCluster says Ready, and so does every part of ours."""
 
     def ready() -> bool:
