@@ -23,14 +23,8 @@ Object = dict[str, Any]
 Values = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
 class Refused(Exception):
-    """helm said no; `said` is all that it wrote."""
-
-    said: str
-
-    def __str__(self) -> str:
-        return self.said
+    """helm said no; the text is all that it wrote."""
 
 
 def program(name: str) -> str:
@@ -64,11 +58,16 @@ def text(
     return _text(name, yaml.safe_dump(dict(values or {})), kubernetes, release, namespace)
 
 
-def objects(values: Values | None = None, **how: Any) -> list[Object]:
-    """Every object, in the order of its name."""
+@functools.cache
+def _objects(manifests: str) -> tuple[Object, ...]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = [each for each in yaml.load_all(text(values, **how), Loader=loader) if each]
-    return sorted(found, key=title)
+    found = [each for each in yaml.load_all(manifests, Loader=loader) if each]
+    return tuple(sorted(found, key=title))
+
+
+def objects(values: Values | None = None, **how: Any) -> list[Object]:
+    """Every object, in the order of its name. Shared between tests: none may change them."""
+    return list(_objects(text(values, **how)))
 
 
 def title(manifest: Object) -> str:

@@ -12,6 +12,8 @@ from chart import matrix
 from chart.rendering import CHART, Pod, kind, objects, one, pod, pods
 from orion_agent.settings import read_settings
 from orion_contracts import kubernetes
+from orion_operator.settings import read_cleanup_settings
+from orion_operator.settings import read_settings as read_operator_settings
 from orion_router.settings import Settings as RouterSettings
 
 pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
@@ -73,6 +75,32 @@ def test_the_worker_understands_its_flags(name: str, tmp_path: Path) -> None:
             assert settings.slots == int(parallel)
         else:
             assert settings.ollama_host.endswith("host_ip:11434")
+
+
+@pytest.mark.parametrize("name", matrix.COMBINATIONS)
+def test_the_operator_understands_its_flags(name: str, tmp_path: Path) -> None:
+    """`run` and `cleanup`: where it is, which Deployment is its own, whose pods these are."""
+    values = matrix.COMBINATIONS[name]
+    found = {p.component: p for p in pods(objects(values))}
+    operator = found["operator"].container("operator")
+    cleanup = found["cleanup"].container("cleanup")
+    variables = {e["name"]: e.get("value", "told") for e in operator["env"]}
+    run = read_operator_settings(arguments(found["operator"], "operator", tmp_path), variables)
+    clean = read_cleanup_settings(arguments(found["cleanup"], "cleanup", tmp_path), variables)
+
+    assert operator["command"] == [kubernetes.OPERATOR, "run"]
+    assert cleanup["command"] == [kubernetes.OPERATOR, "cleanup"]
+    assert (run.namespace, run.pod_name, run.node_name) == ("told", "told", "told")
+    assert f"Deployment/{run.deployment}" == found["operator"].owner
+    assert run.release == found["operator"].labels["app.kubernetes.io/instance"]
+    assert (clean.namespace, clean.redis_addr) == (run.namespace, run.redis_addr)
+    sources = {e["name"]: e["valueFrom"]["fieldRef"]["fieldPath"]
+               for e in operator["env"] if "valueFrom" in e}  # fmt: skip
+    assert sources == {
+        "ORION_NAMESPACE": "metadata.namespace",
+        "ORION_POD_NAME": "metadata.name",
+        "ORION_NODE_NAME": "spec.nodeName",
+    }
 
 
 def test_the_operator_is_where_the_contract_says() -> None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from chart import matrix
+from chart.expected import GOLDEN
 from chart.rendering import NAMESPACE, Object, kind, objects, title
 
 pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
-GOLDEN: dict[str, dict[str, list[Object]]] = yaml.safe_load(
-    Path(__file__).with_name("golden_rbac.yaml").read_text()
-)
 FEEDBACK = {"feedback": {"enabled": True}}
 
 

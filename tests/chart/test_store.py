@@ -117,7 +117,7 @@ def test_the_readiness_probe_tells_ready_from_not(server: int) -> None:
     demand("redis-cli")
     store = pod(objects({"store": {"commands": {"cli": "redis-cli"}}}),
                 "StatefulSet/orion-inference-store").container("store")  # fmt: skip
-    command: list[str] = store["readinessProbe"]["exec"]["command"]
+    command = list[str](store["readinessProbe"]["exec"]["command"])
 
     def status(*more: str) -> int:
         whole = [command[0], *more, *command[1:]]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from chart import matrix
+from chart.expected import MISSPELT
 from chart.rendering import CHART, HELMS, ROOT, Refused, text
 from servers.needs import demand
 
@@ -20,30 +21,6 @@ SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 FREE = {"global"}
 """Objects that we do not read."""
-
-MISSPELT: Mapping[str, Any] = {
-    "routr": {"routr": {"replicas": 1}},
-    "replica": {"router": {"replica": 2}},
-    "/router/replicas": {"router": {"replicas": "two"}},
-    "pasword": {"store": {"auth": {"pasword": "x"}}},
-    "/store/appendfsync": {"store": {"appendfsync": "sometimes"}},
-    "/store/maxMemory": {"store": {"maxMemory": "256 MB"}},
-    "/ollama/mode": {"ollama": {"mode": "sidecart"}},
-    "/ollama/storage/path": {"ollama": {"storage": {"path": "models"}}},
-    "slot": {"nodeClasses": {"16gb": {"slot": 2}}},
-    "/nodeClasses/8gb/slots": {"nodeClasses": {"8gb": {"slots": 17}}},
-    "/nodeClasses/8gb/ollama/memory": {"nodeClasses": {"8gb": {"ollama": {"memory": "5 GB"}}}},
-    "/image/digest": {"image": {"digest": "sha256:short"}},
-    "/image/tag": {"image": {"tag": "latest"}},
-    "/networkPolicy/enabled": {"networkPolicy": {"enabled": "yes"}},
-    "/store/allowedClients/cidrs/0": {"store": {"allowedClients": {"cidrs": ["my-laptop"]}}},
-    "/worker/resources/limits/cpu": {"worker": {"resources": {"limits": {"cpu": 1.5}}}},
-    "/externalRedis/address": {"externalRedis": {"address": "redis://me:secret@host:6379"}},
-    "OLLAMA_HOST": {"ollama": {"env": {"OLLAMA_HOST": "0.0.0.0"}}},
-    "storageClass": {"store": {"persistence": {"storageClass": "fast"}}},
-    "/monitoring/serviceMonitor/interval": {"monitoring": {"serviceMonitor": {"interval": 30}}},
-}
-"""Where the message must point, and the values."""
 
 AT_ODDS: Mapping[str, Any] = {
     "router.allowUnauthenticated": {"router": {"service": {"type": "LoadBalancer"}}},

@@ -1,0 +1,346 @@
+"""What a real API server says of the chart: schemas, Pod Security, rights, the node guard.
+
+Nothing is installed: only accounts, their rights and the guard are applied, in a namespace of the
+test's own; all else is a dry run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chart import matrix
+from chart.expected import GOLDEN, MISSPELT
+from chart.rendering import (
+    CHART,
+    HELMS,
+    KUBERNETES,
+    RELEASE,
+    ROOT,
+    Object,
+    Refused,
+    helm,
+    kind,
+    objects,
+    pods,
+    text,
+)  # fmt: skip
+from orion_contracts import kubernetes
+from servers.needs import demand
+
+pytestmark = [pytest.mark.cluster, pytest.mark.needs("helm", "kubectl", "kubeconform")]
+POD_SECURITY = "pod-security.kubernetes.io/"
+CLAIM = matrix.CHOICES["ollama"]["claim"]
+FOREIGN = {"PrometheusRule", "ServiceMonitor"}
+"""Kinds of the Prometheus operator: a cluster without it knows no schema for them."""
+READS: Object = {
+    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+    "metadata": {"name": f"orion-chart-reads-{os.getpid()}"},
+    "rules": [{"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["get"]}],
+}  # fmt: skip
+"""kubectl reads before it patches, which the operator does not do; not bound for `can-i`."""
+GUARDED_WITHIN_S = 60.0
+"""A policy takes effect some seconds after the server has taken it."""
+NODE: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {
+    "name": f"orion-chart-{os.getpid()}",
+    "labels": {"kubernetes.io/hostname": "somewhere"},
+    "annotations": {"kwok.x-k8s.io/node": "fake"},
+}}  # fmt: skip
+
+
+def kubectl(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
+    """Status, output and errors."""
+    done = subprocess.run(
+        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def must(*arguments: str, stdin: str | None = None) -> str:
+    """The output of a command that has to succeed."""
+    status, output, errors = kubectl(*arguments, stdin=stdin)
+    assert status == 0, errors
+    return output
+
+
+Make = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def namespaces() -> Iterator[Make]:
+    """Makes namespaces that enforce a level and warn of everything that is not restricted."""
+    made: list[str] = []
+
+    def make(level: str) -> str:
+        name = f"orion-chart-{level}-{os.getpid()}"
+        if name not in made:
+            must("create", "namespace", name)
+            made.append(name)
+            must("label", "namespace", name, f"{POD_SECURITY}enforce={level}",
+                 f"{POD_SECURITY}warn=restricted")  # fmt: skip
+        return name
+
+    yield make
+    for name in made:
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Strict schemas of everything that the server knows, our own resource included."""
+    crd = str(CHART / "crds")
+    there = kubectl("get", "crd", kubernetes.CRD_NAME)[0] == 0
+    must("apply", "--server-side", "--force-conflicts", "-f", crd)
+    must("wait", "--for=condition=established", f"crd/{kubernetes.CRD_NAME}")
+    folder = tmp_path_factory.mktemp("schemas")
+    script = [sys.executable, str(ROOT / "scripts/chart_schemas.py"), str(folder)]
+    subprocess.run(script, check=True, timeout=120)
+    yield folder
+    if not there and not json.loads(must("get", "icl", "-A", "-o", "json"))["items"]:
+        kubectl("delete", "-f", crd, "--wait=false")
+
+
+def conform(schemas: Path, manifests: str) -> list[dict[str, Any]]:
+    """What kubeconform has to say against them; nothing about what is fine."""
+    location = f"{schemas}/{{{{.Group}}}}_{{{{.ResourceAPIVersion}}}}_{{{{.ResourceKind}}}}.json"
+    done = subprocess.run(
+        ["kubeconform", "-strict", "-output", "json", "-schema-location", location, "-"],
+        input=manifests, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    found: list[dict[str, Any]] = json.loads(done.stdout)["resources"]
+    return found
+
+
+@pytest.mark.parametrize("name", matrix.COMBINATIONS)
+def test_39_manifests_are_what_the_server_knows(name: str, schemas: Path) -> None:
+    """Every field of every object, against the schemas of this API server."""
+    complaints = [
+        each
+        for each in conform(schemas, text(matrix.COMBINATIONS[name]))
+        if each["kind"] not in FOREIGN
+    ]
+
+    assert complaints == []
+
+
+def test_39_a_field_that_does_not_exist_is_found(schemas: Path) -> None:
+    """The schemas are strict, also for our own resource."""
+    ours: Object = {"apiVersion": kubernetes.API_VERSION, "kind": kubernetes.KIND,
+            "metadata": {"name": "a"}, "spec": {"treshold": {}}}  # fmt: skip
+    broken = text().replace("minReadySeconds:", "minReadySecond:")
+
+    assert {each["kind"] for each in conform(schemas, broken)} == {"DaemonSet"}
+    assert conform(schemas, yaml.safe_dump({**ours, "spec": {}})) == []
+    assert [each["kind"] for each in conform(schemas, yaml.safe_dump(ours))] == [kubernetes.KIND]
+
+
+def as_pods(found: list[Object]) -> Iterator[Object]:
+    """Each template as a pod of its own: Pod Security refuses pods, and only warns of the rest."""
+    for each in pods(found):
+        spec = {k: v for k, v in each.spec.items() if k not in ("priorityClassName",)}
+        spec["serviceAccountName"] = "default"
+        if each.component == "store":  # its volume comes from the StatefulSet
+            claim = {"claimName": "data-orion-inference-store-0"}
+            spec["volumes"] = [*spec["volumes"], {"name": "data", "persistentVolumeClaim": claim}]
+        metadata = {"name": each.owner.replace("/", "-").lower(), "labels": dict(each.labels)}
+        yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize("values", [CLAIM, matrix.CHOICES["ollama"]["host"], matrix.EVERYTHING],
+                         ids=["claim", "host", "everything"])  # fmt: skip
+def test_04_restricted_takes_every_pod(values: matrix.Values, namespaces: Make) -> None:
+    """A namespace that enforces *restricted*: no refusal and no warning, for any pod."""
+    namespace = namespaces("restricted")
+    must("wait", "-n", namespace, "--for=create", "serviceaccount/default", "--timeout=60s")
+    for pod in as_pods(objects(values)):
+        status, _, errors = kubectl(
+            "create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=json.dumps(pod)
+        )
+        assert (status, errors) == (0, ""), pod["metadata"]["name"]
+
+
+@pytest.mark.parametrize("tool", HELMS)
+def test_04_helm_installs_without_a_warning(tool: str, namespaces: Make) -> None:
+    """`helm install --dry-run=server` of mode claim into the same."""
+    demand(tool)
+    namespace = namespaces("restricted")
+    said = helm(tool, "install", RELEASE, str(CHART), "-n", namespace, "--dry-run=server",
+                values=CLAIM)  # fmt: skip
+
+    assert "PodSecurity" not in said
+
+
+def test_04_host_path_mode_warns_of_its_volume_and_of_prepare(namespaces: Make) -> None:
+    """*privileged* takes it, *restricted* names the volume and one container, and nothing else."""
+    namespace = namespaces("privileged")
+    must("wait", "-n", namespace, "--for=create", "serviceaccount/default", "--timeout=60s")
+    for pod in as_pods(objects()):
+        status, _, errors = kubectl(
+            "create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=json.dumps(pod)
+        )
+        assert status == 0, errors
+        if "daemonset" not in pod["metadata"]["name"]:
+            assert errors == "", pod["metadata"]["name"]
+            continue
+        assert 'volume "models" uses restricted volume type "hostPath"' in errors
+        inside = {each["name"] for part in ("containers", "initContainers", "volumes")
+                  for each in pod["spec"].get(part, ())}  # fmt: skip
+        assert inside & set(errors.split('"')) == {"prepare", "models"}
+
+
+@pytest.fixture(scope="module")
+def account(namespaces: Make) -> Iterator[str]:
+    """Accounts, rights and the node guard of a release, applied; the namespace that they are in."""
+    namespace = namespaces("privileged")
+    found = kind(
+        objects({"feedback": {"enabled": True}}, namespace=namespace),
+        "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+        "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+    )  # fmt: skip
+    everything = yaml.safe_dump_all(found)
+    must("apply", "-f", "-", stdin=everything)
+    must("apply", "-f", "-", stdin=json.dumps(NODE))
+    deadline = time.monotonic() + GUARDED_WITHIN_S
+    while not patched(namespace, CHANGES["another label"][0]):
+        assert time.monotonic() < deadline, "the server does not apply the node guard"
+    yield namespace
+    kubectl("delete", "node", NODE["metadata"]["name"])
+    kubectl("delete", "--wait=false", "-f", "-", stdin=everything)
+
+
+def rights(namespace: str, name: str) -> set[tuple[str, str, str]]:
+    """Resource, name and verb of all that an account may do to resources."""
+    who = f"system:serviceaccount:{namespace}:{name}"
+    listing = must("auth", "can-i", "--list", "--no-headers", "-n", namespace, "--as", who)
+    found: set[tuple[str, str, str]] = set()
+    for line in listing.splitlines():
+        resource, rest = line.split(" ", 1)
+        _, names, verbs = (part.strip(" [") for part in rest.split("]")[:3])
+        if resource:
+            found |= {(resource, each, verb) for each in names.split() or [""]
+                      for verb in verbs.split()}  # fmt: skip
+    return found
+
+
+def can_i(resource: str, group: str) -> str:
+    """As `kubectl auth can-i` writes a resource: name.group/part."""
+    name, _, part = resource.partition("/")
+    return "/".join(filter(None, (".".join(filter(None, (name, group))), part)))
+
+
+@pytest.mark.parametrize("name", ["operator", "router", "worker", "store"])
+def test_08_rights_are_the_golden_ones(name: str, account: str) -> None:
+    """`kubectl auth can-i --list` of each account: what every account may, and the golden list."""
+    golden = {
+        (can_i(resource, rule["group"]), each, verb)
+        for rules in GOLDEN[name].values()
+        for rule in rules
+        for resource in rule["resources"]
+        for each in rule.get("names", [""])
+        for verb in rule["verbs"]
+    }
+    common = rights(account, "nobody-in-particular")
+
+    assert rights(account, f"orion-inference-{name}") - common == golden
+
+
+CHANGES = {
+    "our label": ('{"metadata":{"labels":{"inference.orion.dev/class":"8gb"}}}', ""),
+    "our taint": (
+        '{"spec":{"taints":[{"key":"inference.orion.dev/gated","effect":"PreferNoSchedule"}]}}',
+        "",
+    ),
+    "another label": ('{"metadata":{"labels":{"team":"robots"}}}', "labels under"),
+    "a label less": ('{"metadata":{"labels":{"kubernetes.io/hostname":null}}}', "labels under"),
+    "a label's value": ('{"metadata":{"labels":{"kubernetes.io/hostname":"x"}}}', "labels under"),
+    "an annotation": ('{"metadata":{"annotations":{"inference.orion.dev/a":"b"}}}', "annotations"),
+    "a finalizer": ('{"metadata":{"finalizers":["kopf.dev/finalizer"]}}', "finalizers"),
+    "another taint": ('{"spec":{"taints":[{"key":"a","effect":"NoExecute"}]}}', "taints under"),
+    "a cordon": ('{"spec":{"unschedulable":true}}', "rest of a node"),
+}
+STATUS = {
+    "our condition": (
+        '{"status":{"conditions":[{"type":"InferenceReady","status":"True"}]}}', "",
+    ),
+    "another condition": (
+        '{"status":{"conditions":[{"type":"Ready","status":"True"}]}}', "InferenceReady only",
+    ),
+    "the capacity": ('{"status":{"capacity":{"memory":"1Ti"}}}', "InferenceReady only"),
+}  # fmt: skip
+
+
+def patched(namespace: str, patch: str, *more: str) -> str:
+    """What the server says to the operator's patch of the test's node; empty: it takes it."""
+    who = f"system:serviceaccount:{namespace}:orion-inference-operator"
+    name = NODE["metadata"]["name"]
+    status, _, errors = kubectl("patch", "node", name, "--type=strategic", "-p", patch,
+                                "--dry-run=server", "--as", who, *more)  # fmt: skip
+    return errors if status else ""
+
+
+@pytest.mark.parametrize("what", [*CHANGES, *STATUS])
+def test_the_node_guard_lets_our_changes_through_only(what: str, account: str) -> None:
+    """Labels and taints under our prefix and our condition; the message says what is allowed."""
+    patch, refusal = (CHANGES | STATUS)[what]
+    if what in STATUS:
+        name, who = READS["metadata"]["name"], f"{account}:orion-inference-operator"
+        must("apply", "-f", "-", stdin=json.dumps(READS))
+        must("create", "clusterrolebinding", name, f"--clusterrole={name}",
+             f"--serviceaccount={who}")  # fmt: skip
+        try:
+            said = patched(account, patch, "--subresource=status")
+        finally:
+            must("delete", "clusterrole,clusterrolebinding", name)
+    else:
+        said = patched(account, patch)
+
+    assert refusal in said if refusal else said == "", said
+
+
+@pytest.mark.parametrize("tool", HELMS)
+def test_passwords_survive_an_upgrade(tool: str, namespaces: Make) -> None:
+    """What the Secret holds is rendered again; a key that it lacks is drawn."""
+    demand(tool)
+    namespace = namespaces("baseline")
+    name = f"{RELEASE}-store"
+    known = {f"{role}-password": f"{tool} {role}" for role in ("router", "worker", "operator")}
+    helms = {"meta.helm.sh/release-name": RELEASE, "meta.helm.sh/release-namespace": namespace}
+    must("apply", "-n", namespace, "-f", "-", stdin=json.dumps({
+        "apiVersion": "v1", "kind": "Secret", "stringData": known,
+        "metadata": {"name": name, "annotations": helms,
+                     "labels": {"app.kubernetes.io/managed-by": "Helm"}},
+    }))  # fmt: skip
+    said = helm(tool, "template", RELEASE, str(CHART), "-n", namespace, "--dry-run=server",
+                "--kube-version", KUBERNETES)  # fmt: skip
+    (secret,) = (each for each in yaml.safe_load_all(said) if each and each["kind"] == "Secret")
+    held = json.loads(must("get", "secret", name, "-n", namespace, "-o", "json"))["data"]
+
+    assert held.items() <= secret["data"].items()
+    assert set(secret["data"]) - set(held) == {"producer-password"}
+
+
+@pytest.mark.parametrize("tool", HELMS)
+@pytest.mark.parametrize("where", list(MISSPELT)[:12])
+def test_helm_install_refuses_a_wrong_value_by_name(
+    where: str, tool: str, namespaces: Make
+) -> None:
+    """A real `helm install`: refused with the value's name, and nothing is there afterwards."""
+    demand(tool)
+    namespace = namespaces("baseline")
+
+    with pytest.raises(Refused) as refusal:
+        helm(tool, "install", "wrong", str(CHART), "-n", namespace, values=MISSPELT[where])
+
+    assert where in str(refusal.value)
+    left = must("get", "all,secret", "-n", namespace, "-l", "app.kubernetes.io/instance=wrong")
+    assert left == ""
