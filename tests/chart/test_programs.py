@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from chart import matrix
-from chart.rendering import CHART, Pod, kind, objects, one, pod, pods
+from chart.rendering import CHART, Object, Pod, kind, objects, one, pod, pods
 from orion_agent.settings import read_settings
 from orion_contracts import kubernetes
 from orion_operator.settings import read_cleanup_settings
@@ -39,6 +39,11 @@ def arguments(of: Pod, name: str, folder: Path) -> list[str]:
     return filled
 
 
+def variable(container: Object, name: str) -> str:
+    """The value of one of its variables."""
+    return next(str(e["value"]) for e in container["env"] if e["name"] == name)
+
+
 @pytest.mark.parametrize("name", matrix.COMBINATIONS)
 def test_the_router_understands_its_flags(name: str, tmp_path: Path) -> None:
     """Its own parser takes them; ports and store are those of the objects around it."""
@@ -59,8 +64,9 @@ def test_the_worker_understands_its_flags(name: str, tmp_path: Path) -> None:
     """Named after its node; the sidecar's address, or the board's; slots of its class."""
     values = matrix.COMBINATIONS[name]
     for worker in (p for p in pods(objects(values)) if p.component == "worker"):
-        settings = read_settings(arguments(worker, "worker", tmp_path), {})
         container = worker.container("worker")
+        told = {e["name"]: e["value"] for e in container["env"] if "value" in e}
+        settings = read_settings(arguments(worker, "worker", tmp_path), told)
         ports = {p["name"]: p["containerPort"] for p in container["ports"]}
         sources = {e["name"]: e.get("valueFrom") for e in container["env"]}
         assert ports == {"http": settings.http_port, "metrics": settings.metrics_port}
@@ -70,8 +76,11 @@ def test_the_worker_understands_its_flags(name: str, tmp_path: Path) -> None:
         assert settings.node_class == worker.labels[kubernetes.CLASS_LABEL]
         engine = [c for c in worker.containers if c["name"] == kubernetes.OLLAMA_CONTAINER]
         if engine:
-            parallel = {e["name"]: e["value"] for e in engine[0]["env"]}["OLLAMA_NUM_PARALLEL"]
+            parallel = variable(engine[0], "OLLAMA_NUM_PARALLEL")
             assert settings.ollama_host == "http://127.0.0.1:11434"
+            assert told["ORION_MAX_LOADED_MODELS"] == variable(
+                engine[0], "OLLAMA_MAX_LOADED_MODELS"
+            )
             assert settings.slots == int(parallel)
         else:
             assert settings.ollama_host.endswith("host_ip:11434")
@@ -101,6 +110,22 @@ def test_the_operator_understands_its_flags(name: str, tmp_path: Path) -> None:
         "ORION_POD_NAME": "metadata.name",
         "ORION_NODE_NAME": "spec.nodeName",
     }
+
+
+@pytest.mark.parametrize("mode", ["host-path", "claim", "image", "host"])
+def test_the_agent_sees_the_disk_of_the_models(mode: str) -> None:
+    """Mounted where OLLAMA_MODELS says, and not to be written; nowhere if nothing is mounted."""
+    for worker in pods(objects(matrix.CHOICES["ollama"][mode])):
+        if worker.component != "worker":
+            continue
+        agent = worker.container("worker")
+        mounts = {m["name"]: m for m in agent["volumeMounts"]}
+        if mode in ("image", "host"):
+            assert "models" not in mounts
+            continue
+        path = variable(agent, "OLLAMA_MODELS")
+        assert mounts["models"] == {"name": "models", "mountPath": path, "readOnly": True}
+        assert path == variable(worker.container("ollama"), "OLLAMA_MODELS")
 
 
 def test_the_operator_is_where_the_contract_says() -> None:
