@@ -27,6 +27,7 @@ CHOICES: Mapping[str, Mapping[str, Values]] = {
                 "allowedClients": {"cidrs": ["192.168.1.0/24"], "pods": [PEER]},
             }
         },
+        "tls": {"store": {"tls": {"secretName": "orion-inference-store-tls"}}},
         "external-open": {"externalRedis": {"address": "redis.example"}},
         "external-roles": {
             "externalRedis": {

@@ -100,7 +100,7 @@ def test_16_passwords_come_from_a_secret_that_one_can_bring(name: str) -> None:
         volume["secret"]["secretName"]
         for pod in pods(found)
         for volume in pod.spec["volumes"]
-        if "secret" in volume and volume["name"] != "store-ca"
+        if "secret" in volume and volume["name"] not in ("store-ca", "tls")
     }
 
     assert mounted == ({expected} if expected else set())

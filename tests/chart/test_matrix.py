@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chart import matrix
-from chart.rendering import CHART, KUBERNETES, NAMESPACE, helm, objects, text, title
+from chart.rendering import CHART, KUBERNETES, NAMESPACE, RELEASE, helm, objects, text, title
 
 pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
 every_combination = pytest.mark.parametrize("name", matrix.COMBINATIONS)
@@ -75,6 +78,39 @@ def test_39_manifests_parse(name: str, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert (done.stdout, done.returncode) == ("", 0)
+
+
+@pytest.mark.needs("checkov")
+@pytest.mark.parametrize("mode", ["host-path", "claim"])
+def test_39_checkov_finds_nothing(mode: str, tmp_path: Path) -> None:
+    """But what .checkov.yaml gives a reason for; in mode claim no added capability either."""
+    file = tmp_path / "rendered.yaml"
+    file.write_text(text(matrix.CHOICES["ollama"][mode]))
+    command = ["checkov", "--config-file", str(CHART / ".checkov.yaml"), "--output", "json"]
+    if mode == "claim":
+        skipped = yaml.safe_load((CHART / ".checkov.yaml").read_text())["skip-check"]
+        command += ["--skip-check", ",".join(c for c in skipped if c != "CKV_K8S_25")]
+
+    done = subprocess.run([*command, "-f", str(file)], capture_output=True, text=True, check=False)
+
+    summary = json.loads(done.stdout)["summary"]
+    assert summary["failed"] == 0, done.stdout
+    assert summary["passed"] > 500
+
+
+def test_the_packaged_chart_is_the_same(tmp_path: Path) -> None:
+    """`helm package` leaves out nothing that is needed, and carries no file of developers."""
+    package = ["helm", "package", str(CHART), "--destination", str(tmp_path)]
+    subprocess.run(package, check=True, capture_output=True, timeout=60)
+    (archive,) = tmp_path.glob("*.tgz")
+    with tarfile.open(archive) as found:
+        names = {name.partition("/")[2] for name in found.getnames()}
+    rendered = helm("helm", "template", RELEASE, str(archive), "--namespace", NAMESPACE,
+                    "--kube-version", KUBERNETES, values=matrix.EVERYTHING)  # fmt: skip
+
+    assert without_passwords(rendered) == without_passwords(text(matrix.EVERYTHING))
+    assert {"crds/inferenceclusters.yaml", "values.schema.json", "README.md"} <= names
+    assert not [name for name in names if name.startswith(".") and name != ".helmignore"]
 
 
 def test_kubernetes_1_29_gets_no_field_it_does_not_know() -> None:

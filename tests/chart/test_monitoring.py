@@ -11,6 +11,8 @@ import pytest
 
 from chart import matrix
 from chart.rendering import CHART, ROOT, kind, objects, pods
+from orion_agent.metrics import Metrics as WorkerMetrics
+from orion_operator.metrics import Metrics as OperatorMetrics
 
 pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
 ON = matrix.CHOICES["monitoring"]["on"]
@@ -20,12 +22,16 @@ SUFFIXES = ("_total", "_bucket", "_sum", "_count")
 
 
 def declared() -> set[str]:
-    """Names of metrics in the code of router and worker."""
+    """Names of metrics: of worker and operator from their registries, the others from the code."""
+    own = [*WorkerMetrics().registry.collect(), *OperatorMetrics().registry.collect()]
     router = (ROOT / "router/orion_router/metrics.py").read_text()
-    worker = (ROOT / "agent/orion_agent/metrics.py").read_text()
     service = (ROOT / "agent/orion_agent/service.py").read_text()
     gauges = re.findall(r'metrics\.gauge\("([a-z_]+)"', service)
-    return {*NAMED.findall(router + worker), *(f"orion_worker_{name}" for name in gauges)}
+    return {
+        *(metric.name for metric in own),
+        *NAMED.findall(router),
+        *(f"orion_worker_{name}" for name in gauges),
+    }
 
 
 def missing(expressions: list[str]) -> set[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,20 +38,26 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
     """A real store with the rendered configuration and our users; its port."""
     kind: Kind = request.param
     demand(kind)
-    users = tmp_path / "users.acl"
-    users.write_text(acl_file({user: f"{user}-secret" for user in USERS}))
     port = free_port()
-    here = {"port": str(port), "dir": str(tmp_path), "aclfile": str(users)}
-    conf = tmp_path / "store.conf"
-    conf.write_text("\n".join(f"{k} {v}" for k, v in {**configuration({}), **here}.items()))
-    log = (tmp_path / "log").open("w")
-    process = subprocess.Popen([str(find_server(kind)), str(conf)], stdout=log, stderr=log)
-    try:
+    with running(kind, tmp_path, {**configuration({}), "port": str(port)}) as log:
         deadline = time.monotonic() + WITHIN_S
         while not answers(port):
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline, log.read_text()
         yield port
+
+
+@contextlib.contextmanager
+def running(kind: Kind, folder: Path, words: dict[str, str]) -> Generator[Path]:
+    """The server with this configuration and our users in a folder of the test; its log."""
+    users = folder / "users.acl"
+    users.write_text(acl_file({user: f"{user}-secret" for user in USERS}))
+    here = {"dir": str(folder), "aclfile": str(users)}
+    conf = folder / "store.conf"
+    conf.write_text("\n".join(f"{k} {v}" for k, v in {**words, **here}.items()))
+    log = (folder / "log").open("w")
+    process = subprocess.Popen([str(find_server(kind)), str(conf)], stdout=log, stderr=log)
+    try:
+        yield folder / "log"
     finally:
         process.terminate()
         process.wait(10)
@@ -101,6 +110,39 @@ def test_19_20_21_strangers_get_nothing(server: int) -> None:
             store.get("orion:inference:config")
     with client(server, "router", "router-secret") as store:
         assert store.ping()
+
+
+@pytest.mark.needs("redis7", "openssl")
+def test_19_with_tls_the_plain_port_is_closed(tmp_path: Path) -> None:
+    """store.tls: our client gets in with SSL_CERT_FILE, as in a pod; a plain PING gets nothing."""
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+            "-keyout", str(tmp_path / "tls.key"), "-out", str(tmp_path / "tls.crt")]  # fmt: skip
+    subprocess.run(make, check=True, capture_output=True, timeout=30)
+    (tmp_path / "ca.crt").write_bytes((tmp_path / "tls.crt").read_bytes())
+    port = free_port()
+    words = configuration({"store": {"tls": {"secretName": "mine"}}})
+    assert (words["port"], words["tls-port"]) == ("0", "6379")
+    words = {k: v.replace("/etc/orion/tls", str(tmp_path)) for k, v in words.items()}
+    words["tls-port"] = str(port)
+    program = (
+        "from orion_contracts.store import connect_sync as c; "
+        f"print(c('rediss://localhost:{port}', 'router-secret', 'router').ping())"
+    )
+    environment = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.crt")}
+
+    with running("redis7", tmp_path, words) as log:
+        deadline = time.monotonic() + WITHIN_S
+        said = ""
+        while said != "True\n":
+            assert time.monotonic() < deadline, f"{said}{log.read_text()}"
+            done = subprocess.run([sys.executable, "-c", program], env=environment, text=True,
+                                  capture_output=True, check=False, timeout=30)  # fmt: skip
+            said = done.stdout or done.stderr
+        assert not answers(port)
+        without = subprocess.run([sys.executable, "-c", program], text=True,
+                                 capture_output=True, check=False, timeout=30)  # fmt: skip
+        assert "CERTIFICATE_VERIFY_FAILED" in without.stderr
 
 
 def test_23_no_prompt_is_kept_in_a_log(server: int) -> None:

@@ -109,7 +109,7 @@ password
 {{- if $external.address }}
 - --redis-addr={{ $external.address }}
 {{- else }}
-- --redis-addr={{ include "orion.fullname" .root }}-store:6379
+- --redis-addr={{ ternary "rediss://" "" (ne .root.Values.store.tls.secretName "") }}{{ include "orion.fullname" .root }}-store:6379
 {{- end }}
 {{- if include "orion.storeSecret" .root }}
 {{- if and $external.address (not $external.auth.perRole) }}
@@ -138,9 +138,14 @@ password
 {{- end }}
 {{- end -}}
 
+{{/* The Secret with the authority that signed the store's certificate; empty: none, or a public one. */}}
+{{- define "orion.storeCa" -}}
+{{- ternary .Values.externalRedis.caSecret .Values.store.tls.secretName (ne .Values.externalRedis.address "") -}}
+{{- end -}}
+
 {{/* An authority of one's own for rediss://: Python's ssl reads SSL_CERT_FILE. */}}
 {{- define "orion.storeEnv" -}}
-{{- if and .Values.externalRedis.address .Values.externalRedis.caSecret }}
+{{- if include "orion.storeCa" . }}
 - name: SSL_CERT_FILE
   value: /etc/orion/ca/ca.crt
 {{- end }}
@@ -152,7 +157,7 @@ password
   mountPath: /etc/orion/store
   readOnly: true
 {{- end }}
-{{- if and .root.Values.externalRedis.address .root.Values.externalRedis.caSecret }}
+{{- if include "orion.storeCa" .root }}
 - name: store-ca
   mountPath: /etc/orion/ca
   readOnly: true
@@ -169,7 +174,7 @@ password
       - key: {{ include "orion.storeKey" . }}
         path: {{ include "orion.storeKey" . }}
 {{- end }}
-{{- with and .root.Values.externalRedis.address .root.Values.externalRedis.caSecret }}
+{{- with include "orion.storeCa" .root }}
 - name: store-ca
   secret:
     secretName: {{ . }}

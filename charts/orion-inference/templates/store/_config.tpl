@@ -1,5 +1,14 @@
 {{- define "orion.storeConfig" -}}
+{{- if .Values.store.tls.secretName -}}
+port 0
+tls-port 6379
+tls-cert-file /etc/orion/tls/tls.crt
+tls-key-file /etc/orion/tls/tls.key
+tls-ca-cert-file /etc/orion/tls/ca.crt
+tls-auth-clients no
+{{- else -}}
 port 6379
+{{- end }}
 bind * -::*
 protected-mode yes
 dir /data
