@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from orion_agent.keeper_report import Keeping
 from orion_agent.sensors import Sample
 from orion_contracts.classes import classify
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
@@ -22,6 +23,7 @@ class Seen:
     models: tuple[DiskModel, ...]
     loading: tuple[str, ...]
     rates: Mapping[str, Mapping[str, float]]
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def build(
         resident=seen.resident,
         loading=seen.loading,
         models=seen.models,
+        pulls=seen.keeping.pulls,
+        keeper=seen.keeping.keeper,
         rates=seen.rates or None,
     )
 

@@ -10,7 +10,7 @@ import copy
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 from anyio.abc import TaskGroup
@@ -45,11 +45,14 @@ class Loader:
         tasks: TaskGroup,
         silence_s: float,
         changed: Callable[[], None],
+        make_room: Callable[[InferenceRequest], Awaitable[None]] | None = None,
     ) -> None:
         self._engine, self._view, self._rates = engine, view, rates
         self._tasks = tasks
         self._silence_s = silence_s
         self._changed = changed
+        self.make_room = make_room
+        """Awaited before each load."""
         self._loads: dict[str, _Load] = {}
         self._one = anyio.Lock()
 
@@ -94,6 +97,8 @@ class Loader:
         self._view.loading.add(name)
         self._changed()
         try:
+            if self.make_room is not None:
+                await self.make_room(request)
             await self._guarded(request, budget_s)
         finally:
             self._view.loading.discard(name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
 from orion_agent.beat import Beat
 from orion_agent.engine import Engine
 from orion_agent.health import Identity
+from orion_agent.keeper_depot import Depot
+from orion_agent.keeper_usage import Usage
 from orion_agent.metrics import Metrics
 from orion_agent.patience import Patience
 from orion_agent.rates import Rates
@@ -36,3 +39,6 @@ class Parts:
     reporter: Reporter
     beat: Beat
     metrics: Metrics
+    usage: Usage = field(default_factory=Usage)
+    depot: Callable[[], Depot] | None = None
+    """None: the board's Ollama, when the keeper first needs it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -20,6 +21,7 @@ from redis.exceptions import RedisError
 from orion_agent.engine import Engine
 from orion_agent.gates import Gates
 from orion_agent.health import Identity, Seen, build, without_noise
+from orion_agent.keeper_report import Keeping
 from orion_agent.rates import Rates
 from orion_agent.sensors import Sample, read_sample
 from orion_agent.slots import Slots
@@ -28,6 +30,7 @@ from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import EngineError, OrionError
 from orion_contracts.health import TTL_S, NodeHealth
+from orion_contracts.kubernetes import EXCLUDED
 from orion_contracts.ledger import Ledger
 from orion_contracts.stamp import iso_now
 
@@ -55,7 +58,7 @@ class Reporter:
         self._store, self._who, self._engine = store, who, engine
         self._view, self._slots, self._rates = view, slots, rates
         self._root, self._interval_s, self._clock = root, interval_s, clock
-        self._sample = Sample()
+        self.sample = Sample()
         self._known_before = False
         self._ledger = Ledger(store)
         self._written: dict[str, bytes] = {}
@@ -67,7 +70,10 @@ class Reporter:
         self._one = anyio.Lock()
         self.config: ClusterConfig = DEFAULT_CONFIG
         self.gates = Gates()
+        self.config_seen = False
+        """Whether the store has one; else `config` holds the defaults."""
         self.draining = False
+        self.keeping: Callable[[], Keeping] = Keeping  # what the model keeper has to say
         self.health: NodeHealth | None = None
         self.published_s: float | None = None
 
@@ -79,7 +85,7 @@ class Reporter:
         """Read the sensors and publish, every interval and soon after a nudge."""
         while True:
             began_s = self._clock()
-            await self._sense()
+            await self.sense()
             await self.publish()
             while (left_s := began_s + self._interval_s - self._clock()) > 0:
                 await anyio.sleep(min(left_s, AT_MOST_EVERY_S))
@@ -97,13 +103,14 @@ class Reporter:
                 await self._look.wait()
                 await anyio.sleep(AT_MOST_EVERY_S / 5)
 
-    async def look(self, within_s: float = 4.0) -> None:
-        """One look; nudges when something changed."""
+    async def look(self, within_s: float = 4.0, disk: bool = False) -> None:
+        """One look, with `disk` also at the models on disk; nudges when something changed."""
         view = self._view
         before = (view.reachable, view.resident, view.models)
         try:
             with anyio.fail_after(within_s):
-                view.saw(await self._engine.census(with_disk=self._looks % DISK_EVERY == 0))
+                with_disk = disk or self._looks % DISK_EVERY == 0
+                view.saw(await self._engine.census(with_disk=with_disk))
             self._looks += 1
         except EngineError as error:
             view.missed(error)
@@ -114,13 +121,14 @@ class Reporter:
         if (view.reachable, view.resident, view.models) != before:
             self.nudge()
 
-    async def _sense(self) -> None:
+    async def sense(self) -> None:
+        """Read the sensors."""
         try:
-            self._sample = await to_thread.run_sync(read_sample, self._root)
+            self.sample = await to_thread.run_sync(read_sample, self._root)
         except Exception:
             logger.exception("the sensors could not be read")
-            self._sample = Sample()
-        self._known_before |= self._sample.temperature_c is not None
+            self.sample = Sample()
+        self._known_before |= self.sample.temperature_c is not None
 
     async def publish(self) -> bool:
         """Write the report now; False when the store did not take it."""
@@ -143,10 +151,11 @@ class Reporter:
         view = self._view
         seen = Seen(
             view.to_health(), self._slots.running, view.resident, view.models,
-            tuple(sorted(view.loading)), self._rates.to_wire(),
+            tuple(sorted(view.loading)), self._rates.to_wire(), self.keeping(),
         )  # fmt: skip
+        who = replace(self._who, slots=self._slots.capacity)
         return build(
-            self._who, self._sample, seen, seq=self._seq, timestamp=iso_now(),
+            who, self.sample, seen, seq=self._seq, timestamp=iso_now(),
             known_before=self._known_before,
         )  # fmt: skip
 
@@ -160,9 +169,11 @@ class Reporter:
             pipe.exists(keys.drain(self._who.node))
             config, drain = await pipe.execute(raise_on_error=False)
         self._written = fields
-        self.draining = drain == 1
         if not isinstance(config, Exception):  # a key of another type, say: the last one stays
             self._read_config(config)
+        mine = self.config.node(self._who.node)
+        self.draining = drain == 1 or mine.drain is not None or mine.node_class == EXCLUDED
+        self._slots.resize(mine.slots or self._who.slots)
         if length != len(fields):
             self._written = {}
             await self._write(fields)
@@ -173,12 +184,13 @@ class Reporter:
             return
         self._raw_config = raw
         if raw is None:
-            self.config = DEFAULT_CONFIG
+            self.config, self.config_seen = DEFAULT_CONFIG, False
             return
         try:
             document = orjson.loads(raw)
             schema.check("config", document)
             self.config = ClusterConfig.from_wire(document)
+            self.config_seen = True
         except (ValueError, TypeError, KeyError, OrionError) as error:
             logger.error("the configuration in %s is not valid, the last good one stays: %s",
                          keys.CONFIG, error)  # fmt: skip

@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 
 from orion_agent import direct
 from orion_agent.entries import Doorbell
+from orion_agent.keeper_terms import on_terms
 from orion_agent.parts import Parts
 from orion_agent.recovery import Recovery
 from orion_agent.runner import Attempt
@@ -100,7 +101,9 @@ class Runs:
         p, begun_s = self._p, time.monotonic()
         try:
             request = request or InferenceRequest.from_wire(orjson.loads(started.body))
-            outcome = await Attempt(self._tools, request, started).run()
+            request = on_terms(request, p.reporter.config, p.who.node)
+            with p.usage.of(request.model):
+                outcome = await Attempt(self._tools, request, started).run()
         except Exception as error:
             # A fault of ours that this request brings out: counted, so that it ends some day.
             why = f"the worker failed: {error}"

@@ -45,6 +45,12 @@ class Settings:
     coalesce_ms: int = 50
     wedged_mark: str = ""
     """A file that exists while Ollama hangs (an exec probe looks at it); empty: none."""
+    model_registries: tuple[str, ...] = ("registry.ollama.ai",)
+    """Hosts that models may be pulled from; none: only what lies on the disk is kept."""
+    disk_reserve_mib: int = 2048
+    max_loaded_models: int = 0
+    """Ollama's OLLAMA_MAX_LOADED_MODELS; 0: learned from what it drops."""
+    pull_silent_s: float = 120.0
     limits: Limits = DEFAULT_LIMITS
     """Of what a producer puts straight on this board's stream."""
 
@@ -58,6 +64,16 @@ def _host_address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise argparse.ArgumentTypeError(f"{text!r}: write http://host:port")
     return text.rstrip("/")
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    if text.strip() == "none":
+        return ()
+    hosts = tuple(filter(None, (part.strip() for part in text.split(","))))
+    for host in hosts:
+        if _NODE.fullmatch(host) is None:
+            raise argparse.ArgumentTypeError(f"{host!r}: write hosts like registry.ollama.ai")
+    return hosts
 
 
 def _node_id(text: str) -> str:
@@ -102,6 +118,14 @@ def read_settings(
     add("--shutdown-grace-s", "seconds that running requests get at SIGTERM", 20.0, positive_float)
     add("--run-lease-ms", "lease of a running request", 15_000, bounded_int(500, 600_000))
     add("--coalesce-ms", "longest that a token waits for company", 50, bounded_int(0, 5_000))
+    add("--model-registries", "hosts that placed models may be pulled from, with commas; or none",
+        "registry.ollama.ai", _hosts)  # fmt: skip
+    add("--disk-reserve-mib", "MiB of the models' disk that pulls leave free", 2048,
+        bounded_int(0, 1_000_000_000))  # fmt: skip
+    add("--max-loaded-models", "Ollama's OLLAMA_MAX_LOADED_MODELS (0: learned)", 0,
+        bounded_int(0, 64))  # fmt: skip
+    add("--pull-silent-s", "seconds without a byte after which a pull is begun anew", 120.0,
+        positive_float)  # fmt: skip
     add("--wedged-mark", "file that exists while Ollama hangs, for a probe that restarts it")
     values = flags.parse(argv)
     own = {name: value for name, value in vars(values).items() if name in _FIELDS}

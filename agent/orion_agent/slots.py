@@ -29,6 +29,12 @@ class Slots:
         """Whether the engine is in no state to take work."""
         return bool(self._closed)
 
+    def resize(self, capacity: int) -> None:
+        """From now on so many; what is in hand goes on."""
+        if capacity != self.capacity:
+            self.capacity = capacity
+            self._ring()
+
     def holds(self, entry: str) -> bool:
         """Whether this entry is in hand already."""
         return entry in self._held

@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 
 from orion_agent.farewell import Farewell
 from orion_agent.inbox import Inbox
+from orion_agent.keeper import Keeper
 from orion_agent.loader import Loader
 from orion_agent.parts import Parts
 from orion_agent.recovery import Recovery
@@ -49,7 +50,7 @@ class Worker:
         async with anyio.create_task_group() as work:
             node, limits = parts.who.node, parts.settings.limits
             settler = Settler(parts.store, parts.ledger, parts.patience, node, limits)
-            runs = self._assemble(work, settler)
+            runs, keeper = self._assemble(work, settler)
             inbox = Inbox(parts.reads, settler, node, parts.slots, runs, self._enlist, limits)
             async with anyio.create_task_group() as intake:
                 intake.start_soon(self._until_stopped, intake, name="stop")
@@ -58,6 +59,7 @@ class Worker:
                 await self._begin()
                 intake.start_soon(parts.reporter.report_forever, name="reporter")
                 intake.start_soon(inbox.run, name="inbox")
+                intake.start_soon(keeper.run, name="keeper")
             work.start_soon(self._tick, name="tick")
             with anyio.move_on_after(parts.settings.shutdown_grace_s):
                 if self.enlisted:
@@ -67,19 +69,21 @@ class Worker:
         if self.enlisted:
             await farewell.leave()
 
-    def _assemble(self, work: TaskGroup, settler: Settler) -> Runs:
+    def _assemble(self, work: TaskGroup, settler: Settler) -> tuple[Runs, Keeper]:
         p, s = self._p, self._p.settings
         loader = Loader(
             p.engine, p.view, p.rates, work, s.stall_prefill_s + s.health_interval_s,
             p.reporter.nudge,
         )  # fmt: skip
+        keeper = Keeper(p, loader)
+        loader.make_room = keeper.make_room
         recovery = Recovery(p.engine, p.view, p.slots, p.reporter, work, s.wedged_mark)
         tools = Tools(
             p.who.node, p.ledger, p.patience, p.engine, loader, p.view, p.rates,
             s.stall_prefill_s, s.stall_token_s, s.coalesce_ms / 1000,
             recovery.before_release,
         )  # fmt: skip
-        return Runs(p, settler, tools, recovery, work)
+        return Runs(p, settler, tools, recovery, work), keeper
 
     async def _begin(self) -> None:
         """Nothing is taken before the previous incarnation's work was given back."""

@@ -77,9 +77,9 @@ ROUTER = Role(
 )  # fmt: skip
 WORKER = Role(
     "worker",
-    _LEDGER + "hlen",
+    _LEDGER + "hlen hgetall",
     both=(*_RECORDS, keys.NODES, keys.INCARNATIONS, keys.node_health("*"), keys.drain("*"),
-          keys.lost("*")),
+          keys.lost("*"), keys.kept("*")),
     reads=(keys.PLANNER, keys.CLOCK, keys.CONFIG),
     writes=(keys.EVENTS, keys.DEAD, keys.mailbox("*")),
     on_callbacks="xadd",

@@ -74,6 +74,9 @@ class NodeHealth:
     loading: tuple[str, ...] = ()
     models: tuple[DiskModel, ...] = ()
     pulls: tuple[Mapping[str, Any], ...] = ()
+    """Placed models that are not on disk: on their way, waiting, or why not."""
+    keeper: Mapping[str, Any] | None = None
+    """What the model keeper is to keep and does; None where nothing is placed."""
     rates: Mapping[str, Mapping[str, float]] | None = None
 
     @property
@@ -95,6 +98,8 @@ class NodeHealth:
         wire["models"] = [_plain(m) for m in self.models]
         wire["loading"] = list(self.loading)
         wire["pulls"] = list(self.pulls)
+        if self.keeper is not None:
+            wire["keeper"] = dict(self.keeper)
         if self.rates:
             wire["rates"] = {model: dict(values) for model, values in self.rates.items()}
         return wire
@@ -113,6 +118,7 @@ class NodeHealth:
             models=tuple(_build(DiskModel, m) for m in wire.get("models", ())),
             loading=tuple(wire.get("loading", ())),
             pulls=tuple(wire.get("pulls", ())),
+            keeper=wire.get("keeper"),
             rates=wire.get("rates"),
             **known,
         )
@@ -129,7 +135,7 @@ def hash_to_wire(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
 
 T = TypeVar("T")
 _WIRE_NAME = {"node_class": "class"}
-_NESTED = {"engine", "resident", "models", "loading", "pulls", "rates"}
+_NESTED = {"engine", "resident", "models", "loading", "pulls", "keeper", "rates"}
 _SCALARS = tuple(n for n in NodeHealth.__dataclass_fields__ if n not in _NESTED)
 
 

@@ -49,6 +49,11 @@ def inflight(node: str) -> str:
     return f"{PREFIX}inflight:{node}"
 
 
+def kept(node: str) -> str:
+    """Hash of the models that a board's keeper has in its care, and what it fetched itself."""
+    return f"{PREFIX}kept:{node}"
+
+
 def lost(node: str) -> str:
     """Set of what a board was running when it fell silent; it may come back, or have died."""
     return f"{PREFIX}lost:{node}"

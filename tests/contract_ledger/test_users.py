@@ -43,8 +43,8 @@ RUN_TIME = ("FUNCTION LOAD x", "CONFIG GET *", "SET orion:inference:config {}",
             "DEL orion:inference:config")  # fmt: skip
 OWN: dict[str, tuple[str, ...]] = {
     "router": (
-        *RUN_TIME, "HSET orion:inference:node:pi a b", "SET orion:inference:drain:pi x",
-        "SADD orion:inference:nodes x", "HSET orion:inference:incarnations pi x",
+        *RUN_TIME, "HSET orion:inference:node:pi a b", "HSET orion:inference:kept:pi a b",
+        "SET orion:inference:drain:pi x", "SADD orion:inference:nodes x", "HSET orion:inference:incarnations pi x",
         "XREAD STREAMS private 0", "XRANGE private - +",
     ),
     "worker": (
@@ -53,7 +53,7 @@ OWN: dict[str, tuple[str, ...]] = {
         "HSET orion:inference:planner epoch 9", "HSET orion:inference:clock offset 9",
         "XRANGE orion:inference:mailbox:r - +", "XRANGE orion:inference:dead - +",
         "HSET orion:inference:config:applied x 1", "XRANGE private - +",
-        "HGETALL orion:inference:req:x", "PUBLISH orion:inference:planner:beat 1",
+        "HGETALL orion:inference:mailbox:r", "PUBLISH orion:inference:planner:beat 1",
         "SUBSCRIBE orion:inference:planner:beat",
     ),
     "operator": (

@@ -171,6 +171,10 @@ class Bench:
         found: Any = await self.client.hgetall(keys.node_health(NODE))
         return {k.decode(): orjson.loads(v) for k, v in found.items()}
 
+    async def until(self, look: Callable[[], Any], within_s: float, what: str) -> Any:
+        """The first true answer."""
+        return await until(look, within_s, what)
+
     async def engine_says(self, name: str, value: bool, within_s: float = 10.0) -> None:
         """Wait for a field of the health report's engine."""
 
