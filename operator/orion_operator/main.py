@@ -41,6 +41,7 @@ def _with_settings(command: str, rest: list[str]) -> int:
     settings = read_cleanup_settings(rest) if command == "cleanup" else read_settings(rest)
     configure_logging(settings.log_level)
     log = logging.getLogger("orion.operator")
+    logging.getLogger("kopf").setLevel(max(logging.WARNING, logging.getLogger().level))
     if command == "cleanup":
         from orion_operator.cleanup import clean_up
 

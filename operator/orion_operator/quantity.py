@@ -20,7 +20,7 @@ def to_bytes(value: int | str) -> int:
     number, unit = match[1], match[2] or ""
     if unit in _BINARY:
         return int(float(number) * (1 << _BINARY[unit]))
-    power = _DECIMAL.get(unit, int(unit[1:]) if unit else 0)
+    power = _DECIMAL[unit] if unit in _DECIMAL else int(unit[1:] or 0)
     return int(float(number) * 10**power)
 
 

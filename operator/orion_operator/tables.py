@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from orion_operator.board import Board, State
 from orion_operator.facts import Facts
+from orion_operator.loose import mapping
 from orion_operator.status_types import MAX_ROWS, ModelRow, NodeRow, Summary
 
 BAND_C = 5
@@ -98,12 +99,17 @@ def pulling(facts: Facts, model: str) -> str:
 
 
 def failed(facts: Facts, model: str) -> dict[str, str]:
-    """Boards that could not fetch or load it, and why."""
+    """Boards that could not fetch or keep it, and why."""
     found: dict[str, str] = {}
     for board in facts.workers:
-        for pull in board.report.pulls if board.report else ():
+        if (report := board.report) is None:
+            continue
+        for pull in report.pulls:
             if pull.get("model") == model and pull.get("state") == "failed":
                 found[board.name] = str(pull.get("error") or "could not be fetched")[:200]
+        why = mapping(mapping(report.keeper).get("failed")).get(model)
+        if why:
+            found[board.name] = str(why)[:200]
     return found
 
 
