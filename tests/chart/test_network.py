@@ -146,6 +146,17 @@ def test_other_modules_reach_the_store_when_they_are_named() -> None:
     assert not reaches(policies({}), elsewhere, ours("store"), 6379)
 
 
+def test_outside_clients_of_the_store_keep_their_address() -> None:
+    """Through another board they would come with that board's address, and pass for it."""
+    inside, outside = (
+        one(objects(values), "Service/orion-inference-store")["spec"]
+        for values in (matrix.MINIMAL, matrix.CHOICES["store"]["reachable"])
+    )
+
+    assert "externalTrafficPolicy" not in inside
+    assert outside["externalTrafficPolicy"] == "Local"
+
+
 def test_a_store_of_ones_own_is_reached_and_nothing_else() -> None:
     """externalRedis: its networks and its port."""
     external = matrix.CHOICES["store"]["external-roles"]

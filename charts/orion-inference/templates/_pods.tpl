@@ -104,13 +104,14 @@ password
 {{- end -}}
 {{- end -}}
 
+{{- define "orion.storeAddress" -}}
+{{- $scheme := ternary "rediss://" "" (ne .Values.store.tls.secretName "") -}}
+{{- .Values.externalRedis.address | default (printf "%s%s-store:6379" $scheme (include "orion.fullname" .)) -}}
+{{- end -}}
+
 {{- define "orion.storeArgs" -}}
-{{- $external := .root.Values.externalRedis -}}
-{{- if $external.address }}
-- --redis-addr={{ $external.address }}
-{{- else }}
-- --redis-addr={{ ternary "rediss://" "" (ne .root.Values.store.tls.secretName "") }}{{ include "orion.fullname" .root }}-store:6379
-{{- end }}
+{{- $external := .root.Values.externalRedis }}
+- --redis-addr={{ include "orion.storeAddress" .root }}
 {{- if include "orion.storeSecret" .root }}
 {{- if and $external.address (not $external.auth.perRole) }}
 {{- with $external.auth.username }}
@@ -129,7 +130,7 @@ password
 - name: ORION_URL
   value: {{ ternary "http://127.0.0.1:8080" (printf "http://%s-router" (include "orion.fullname" .root)) (eq .role "router") }}
 - name: ORION_REDIS_ADDR
-  value: {{ $external.address | default (printf "%s-store:6379" (include "orion.fullname" .root)) }}
+  value: {{ include "orion.storeAddress" .root }}
 {{- if include "orion.storeSecret" .root }}
 - name: ORION_REDIS_USERNAME
   value: {{ ternary $external.auth.username .role (and (ne $external.address "") (not $external.auth.perRole)) | quote }}
