@@ -14,15 +14,16 @@ KINDS = {
     "crd": "CustomResourceDefinition", "deploy": "Deployment", "ds": "DaemonSet",
     "icl": "InferenceCluster", "namespace": "Namespace", "node": "Node", "nodes": "Node",
     "pod": "Pod", "pods": "Pod", "pvc": "PersistentVolumeClaim", "secret": "Secret",
-    "sts": "StatefulSet", "svc": "Service",
+    "lease": "Lease", "sts": "StatefulSet", "svc": "Service",
 }  # fmt: skip
 READERS = frozenset({"delete", "describe", "edit", "get", "label", "taint"})
 ON_NODES = frozenset({"cordon", "drain", "uncordon"})
 INVENTED = frozenset({
-    "InferenceCluster/default", "InferenceCluster/home", "Namespace/orion",
+    "InferenceCluster/default", "InferenceCluster/home", "Lease/orion-inference-operator",
+    "Namespace/orion",
     "Node/pi-16gb", "Node/pi-4gb", "Node/pi-8gb",
 })  # fmt: skip
-"""What is the reader's own, and always called so on our pages."""
+"""The reader's own, always called so on our pages, and what the operator makes."""
 VALUED = frozenset({
     "-n", "--namespace", "-o", "-l", "-c", "-L", "-f", "--for", "--timeout", "--as", "--set",
     "--sort-by", "--replicas",
