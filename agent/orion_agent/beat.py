@@ -2,6 +2,7 @@
 
 While the board holds work: every second, and it is missed after 4 s. Else every 5 s, missed after
 15. Only while the event loop itself turned within the last 10 s: who hangs must not look alive.
+Nothing that the store says may end the thread: a worker without one would go on unseen.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 import redis
 from redis.exceptions import RedisError
+
+from orion_contracts.spelling import text
 
 BUSY_EVERY_S, BUSY_TTL_MS = 1.0, 4_000
 IDLE_EVERY_S, IDLE_TTL_MS = 5.0, 15_000
@@ -69,8 +72,14 @@ class Beat:
         self._wake.set()
 
     def _run(self) -> None:
+        told = ""
         while not self._end.is_set():
-            ok = self.beat()
+            try:
+                ok = self.beat()
+            except Exception as error:
+                if told != (told := repr(error)):
+                    logger.exception("the beat failed; it goes on")
+                ok = False
             if not ok:
                 self._end.wait(RETRY_S)
                 continue
@@ -98,8 +107,9 @@ class Beat:
             return False
         self._last_s, self._last_ttl_ms = now, ttl_ms
         if said not in (b"OK", "OK"):
-            self._end.set()
-            self._taken_over(said.decode() if isinstance(said, bytes) else str(said))
+            # Told before the end: if telling fails, it is tried again.
+            self._taken_over(text(said))
+            self.stop()
             return True
         self.beaten_s = now
         return True

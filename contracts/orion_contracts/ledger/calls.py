@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from orion_contracts.ledger.boards import BoardCalls
-from orion_contracts.ledger.connection import text
 from orion_contracts.ledger.planning import PlannerCalls
 from orion_contracts.ledger.replies import (
     Admission,
@@ -21,6 +20,7 @@ from orion_contracts.ledger.replies import (
     Started,
 )
 from orion_contracts.messages import PRIORITY_CLASS, InferenceRequest
+from orion_contracts.spelling import text
 from orion_contracts.stamp import iso_now
 
 NOWHERE = DirectEntry("", "", "")

@@ -10,10 +10,6 @@ from orion_contracts.hotline import Hotline
 from orion_contracts.ledger.replies import LeaseTimes, Limits
 
 
-def text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 class Connection:
     """Calls functions of the library over one client. Raises redis' errors as they are."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from orion_contracts import keys
-from orion_contracts.ledger.connection import Connection, text
+from orion_contracts.ledger.connection import Connection
 from orion_contracts.ledger.replies import PlannerClaim, Swept
+from orion_contracts.spelling import text
 from orion_contracts.stamp import iso_now
 
 
