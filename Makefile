@@ -94,7 +94,7 @@ fuzz: $(VENV)/.dev ## A hundred thousand hostile entries and bodies; slow cases 
 
 .PHONY: test-cluster
 test-cluster: $(VENV)/.dev ## Operator and chart against a real API server (KUBECONFIG, or ORION_CLUSTER)
-	@scripts/with-cluster $(BIN)/python -m pytest -q -m cluster $(ARGS)
+	@scripts/with-cluster $(BIN)/python -m pytest -q -m "cluster or chart" $(ARGS)
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## Install the chart on a real cluster and use it (KUBECONFIG, or ORION_CLUSTER)

@@ -35,6 +35,7 @@ TIER_OF_FOLDER = {
     "integration": "integration",
     "build": "build",
     "chaos": "chaos",
+    "chart": "chart",
     "e2e": "e2e",
     "faults": "faults",
     "parity": "real_ollama",
