@@ -85,9 +85,25 @@ def refusals(store: StoreProcess) -> list[tuple[str, str, str]]:
     return [(e["username"], e["object"], e["reason"]) for e in log]
 
 
+def place(stack: Stack, *models: str) -> None:
+    """Write the configuration, as the operator does."""
+    document = {
+        "version": "1.0", "generation": 1, "timestamp": "2026-01-01T00:00:00Z", "source": "test",
+        "models": [{"name": model, "nodes": ["pi-a"]} for model in models],
+    }  # fmt: skip
+    with connect_sync(stack.redis_addr, PASSWORDS["operator"], "operator") as operator:
+        operator.set(keys.CONFIG, json.dumps(document))
+
+
 def test_requests_are_served_and_nothing_is_refused(stack: Stack) -> None:
     """Over HTTP, by the intake stream, straight to the board, cancelled, refused, and in the end
     stopped: by the store's own log, all that is refused is a producer's look at dead letters."""
+    place(stack, MODEL)
+    with stack.store.client() as admin:
+        kept = keys.kept("pi-a")
+        stack.wait_until(lambda: bool(admin.exists(kept)), "the keeper knows", 20)
+        place(stack)
+        stack.wait_until(lambda: not admin.exists(kept), "the keeper has let go", 20)
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Say hi"}], "stream": False}
     answer = stack.http.post(f"{stack.url}/api/chat", json=body)
     assert answer.status_code == 200, answer.text
