@@ -43,6 +43,8 @@ class SecondBoard:
         items = [{"key": key, "path": path} for key, path in places.items()]
         pod["volumes"].append({"name": "board", "configMap": {"name": NAME, "items": items}})
         pod["affinity"] = {}
+        for each in [*pod["containers"], *pod["initContainers"]]:
+            each["resources"] = {}  # the one real node has room for one board's requests
         labels = {**template["metadata"]["labels"], "test": NAME}
         labels.pop("inference.orion.dev/class", None)
         pod["nodeSelector"] = {"kubernetes.io/arch": "amd64"}

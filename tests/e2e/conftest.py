@@ -16,7 +16,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,17 @@ HERE = Path(__file__).parent
 NAMESPACE = "orion-e2e"
 RELEASE = "orion-inference"
 SERVICE = "svc/orion-inference-router"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a failure at once: the run is long, and the cluster is still there to be looked at."""
+    report = yield
+    if report.failed:
+        print(f"\n--- {item.name} failed:\n{report.longreprtext[-3000:]}", flush=True)
+    return report
 
 
 def stage(what: str) -> None:
@@ -56,6 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             "BUILDAH_ISOLATION": "chroot",
             "CONTAINER_TOOL": "buildah",
         }
+        _recycled()
         stage("images: ours, and stand-ins for Ollama and the store")
         run([f"{cluster}/cluster", "base"], timeout_s=600)
         run([f"{cluster}/ollama", "image"], timeout_s=900)
@@ -70,6 +82,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             run([*load, image], timeout_s=300)
     print(f"images ready after {time.monotonic() - began:.0f} s")
     return World(image, tuple(values), str(real[0]["metadata"]["name"]))
+
+
+def _recycled() -> None:
+    """The cluster has a few volumes and no provisioner: those of earlier runs are emptied."""
+    for each in Kube("default").items("persistentvolumes"):
+        if each["status"]["phase"] in ("Failed", "Released"):
+            shutil.rmtree(each["spec"]["local"]["path"], ignore_errors=True)
+            Path(each["spec"]["local"]["path"]).mkdir(mode=0o777)
+            Path(each["spec"]["local"]["path"]).chmod(0o777)
+            run(["kubectl", "patch", "pv", each["metadata"]["name"], "--type=json", "-p",
+                 '[{"op": "remove", "path": "/spec/claimRef"}]'])  # fmt: skip
 
 
 def _seeded(folder: Path) -> Path:

@@ -26,6 +26,11 @@ def eligible(http: httpx.Client, name: str) -> bool:
     return bool(boards(http)[name]["eligible"])
 
 
+def serves(http: httpx.Client, name: str) -> bool:
+    """Whether a board gets work and holds the model."""
+    return eligible(http, name) and MODEL in boards(http)[name]["resident"]
+
+
 def decided(http: httpx.Client) -> set[str]:
     """Where the router sends two requests that come together."""
     asked = {
@@ -45,9 +50,10 @@ def test_thresholds_change_decisions_within_5_s(kube: Kube, second: SecondBoard)
     """Two boards share the work; with the limit below the second one's 60 °C only the first gets
     any; and back."""
     with kube.forwarded(SERVICE, 80) as url, httpx.Client(base_url=url, timeout=60) as http:
-        until(lambda: all(eligible(http, name) for name in boards(http)), 60, "two boards")
-        assert len(decided(http)) == 2
         placed = {"models": [{"name": MODEL, "placement": {"classes": ["16gb", "8gb"]}}]}
+        apply(kube, **placed)
+        until(lambda: all(serves(http, name) for name in boards(http)), 120, "two boards serve")
+        assert len(decided(http)) == 2
         limits = {"temperatureExcludeC": 50, "temperatureReturnC": 45}
         kube.apply(resource(**placed, thresholds=limits))
         began = time.monotonic()
