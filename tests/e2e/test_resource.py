@@ -12,7 +12,7 @@ import pytest
 from e2e.boards import SecondBoard
 from e2e.conftest import SERVICE
 from e2e.kube import Kube, Object, Refused, until
-from e2e.resources import NAME, resource, says
+from e2e.resources import NAME, apply, resource, says
 from e2e.world import MODEL
 
 
