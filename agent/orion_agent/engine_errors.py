@@ -5,7 +5,7 @@
 | connection refused, connect timeout | EngineRefused: no work began |
 | 429, 502, 503, 504; 500 "requires more system memory" | EngineRefused: not now, not here |
 | another 4xx; a request that the client itself refuses | EngineRejected: no board will do better |
-| 500 `option "..." must be of ...` | EngineRejected, too: it is the request's fault |
+| 500 `option "..." must be of ...`, `invalid JSON schema in format` | EngineRejected, too |
 | another 5xx; `error` in mid-stream; a cut connection; half a line; no `done` | EngineCrashed |
 | silence of the connection beyond its timeout | EngineStalled |
 """
@@ -31,9 +31,15 @@ from orion_contracts.errors import (
 
 REFUSING_STATUS = frozenset({429, 499, 502, 503, 504})
 NO_MEMORY_MARK = "requires more system memory"
-_BAD_OPTION = re.compile(r'option "[^"]{0,100}" must be of ')
-"""Ollama's words for an option of a wrong type. It says so with a 500, but the request is wrong:
-counted as a crash, three attempts would be blamed on boards."""
+_BAD_REQUEST = re.compile(
+    r'\Aoption "[^"]{0,100}" must be of '
+    r"|\Ainvalid format: |invalid JSON schema in format"
+    r"|JSON schema (?:error|conversion failed)|failed to parse grammar",
+    re.IGNORECASE,
+)
+"""Ollama's words, old and new, for an option of a wrong type and for a `format` that makes no
+grammar. It says so with a 500, but the request is wrong: counted as a crash, three attempts would
+be blamed on boards."""
 MAX_TEXT_CHARS = 500
 MODEL_NOT_FOUND = "model_not_found"
 
@@ -50,7 +56,7 @@ def from_status(status: int, text: str) -> EngineError:
         elif status == 400:
             error.code = "invalid_request"
         return error
-    if _BAD_OPTION.match(said):
+    if _BAD_REQUEST.search(said):
         rejected = EngineRejected(said, 400)
         rejected.code = "invalid_request"
         return rejected

@@ -26,6 +26,11 @@ MOST_PARTS = 400_000
 would become hundreds in memory. Counts within strings, too, so it leaves room for any text."""
 
 
+OPTION_LEAST: Mapping[str, int] = {"num_batch": 1}
+OPTION_MOST: Mapping[str, int] = {"num_thread": 1024}
+"""Seen with Ollama: a batch of 0 ends its runner, 100,000 threads hang it."""
+
+
 def is_request_id(text: str) -> bool:
     """Whether `text` is a UUID in its usual spelling."""
     return _UUID.fullmatch(text) is not None
@@ -108,6 +113,23 @@ def check_sizes(request: InferenceRequest, limits: Limits = DEFAULT_LIMITS) -> N
         )
     if request.callback and (problem := callback_problem(request.callback, request.request_id)):
         raise InvalidRequest(problem, "callback")
+    _check_options(request.options or {})
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """What would end or hang an engine, and with it what other people run there. Values that an
+    engine corrects by itself, like a context of 0, are its own affair."""
+    for name, least in OPTION_LEAST.items():
+        if _number(options.get(name), least) < least:
+            raise InvalidRequest(f"options.{name}: must be at least {least}", f"options.{name}")
+    for name, most in OPTION_MOST.items():
+        if _number(options.get(name), most) > most:
+            raise InvalidRequest(f"options.{name}: must be at most {most}", f"options.{name}")
+
+
+def _number(value: object, default: int) -> float:
+    """The engine has words of its own for another type."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
 def _text_bytes(message: Mapping[str, Any]) -> int:

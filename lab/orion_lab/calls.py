@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -14,6 +14,7 @@ from orion_lab.json_body import Fields
 from orion_lab.models import ModelSpec, full_name
 from orion_lab.options import fingerprint, number, stops
 from orion_lab.scheduler import Fingerprint
+from orion_lab.schemas import usable
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/-]*(:[A-Za-z0-9._-]+)?")
 _MAX_LOGPROBS: Final = 20
@@ -166,8 +167,12 @@ def _format(data: Mapping[str, Any]) -> object:
     value = data.get("format")
     if not value:
         return None
-    if value == "json" or isinstance(value, dict):
-        return value  # pyright: ignore[reportUnknownVariableType]
+    if value == "json":
+        return "json"
+    if isinstance(value, dict):
+        if not usable(cast("object", value)):
+            raise ApiError(500, "invalid JSON schema in format")
+        return cast("object", value)
     shown = orjson.dumps(orjson.dumps(value).decode()).decode()
     raise ApiError(500, f'invalid format: {shown}; expected "json" or a valid JSON Schema object')
 

@@ -19,6 +19,10 @@ RUNNER_STOPPED: Final = (
     "model runner has unexpectedly stopped, this may be due to resource limitations "
     "or an internal error, check ollama server logs for details"
 )
+NO_BATCH: Final = (
+    "llama runner process has terminated: llama_init_from_model: n_batch and n_ubatch cannot both "
+    "be zero\npanic: unable to create llama context"
+)
 RUNNER_FAILED: Final = "an error was encountered while running the model"
 BODY_BY_STATUS: Final = {
     400: "invalid request",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from orion_lab import world
-from orion_lab.errors import ApiError
+from orion_lab.errors import NO_BATCH, ApiError
 from orion_lab.models import ModelSpec
 from orion_lab.scheduler import Fingerprint
 
@@ -55,8 +55,10 @@ def fingerprint(options: Mapping[str, Any], model: ModelSpec) -> Fingerprint:
     what the model was trained for.
 
     Raises:
-        ApiError: 500, a wrong type.
+        ApiError: 500, a wrong type, or a batch that ends the runner.
     """
     context = int(number(options, "num_ctx", world.DEFAULT_CONTEXT_TOKENS))
+    if int(number(options, "num_batch", 512)) < 1:
+        raise ApiError(500, NO_BATCH)
     others = tuple((key, options[key]) for key in _LOAD_TIME if options.get(key) is not None)
     return Fingerprint(min(max(context, 4), model.trained_context), others)

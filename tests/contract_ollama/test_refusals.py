@@ -11,6 +11,7 @@ TOOL: dict[str, Any] = {
     "type": "function",
     "function": {"name": "f", "description": "d", "parameters": {}},
 }
+BAD_SCHEMA = "invalid JSON schema in format"
 GENERATING = pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
 
 
@@ -101,6 +102,15 @@ BAD_CHATS: dict[str, tuple[dict[str, Any], int, str]] = {
         500,
         'invalid format: "\\"xml\\""; expected "json" or a valid JSON Schema object',
     ),
+    "schema-of-no-type": ({"format": {"type": "nonsense"}}, 500, BAD_SCHEMA),
+    "schema-of-no-type-within": (
+        {"format": {"type": "object", "properties": {"a": {"type": "nonsense"}}}},
+        500,
+        BAD_SCHEMA,
+    ),
+    "schema-without-properties": ({"format": {"properties": 5}}, 500, BAD_SCHEMA),
+    "schema-that-refers-to-nothing": ({"format": {"$ref": "#/nope"}}, 500, BAD_SCHEMA),
+    "schema-of-half-a-pattern": ({"format": {"type": "string", "pattern": "("}}, 500, BAD_SCHEMA),
 }
 
 
@@ -113,6 +123,43 @@ def test_a_bad_chat_is_refused_in_ollamas_words(
     response = http.post("/api/chat", json=server.chat() | change)
 
     assert (response.status_code, response.json()) == (status, {"error": text})
+
+
+GOOD_SCHEMAS: tuple[dict[str, Any], ...] = (
+    {},
+    {"enum": []},
+    {"type": "object", "required": "x"},
+    {"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]},
+    {"$defs": {"n": {"type": "integer"}}, "type": "array", "items": {"$ref": "#/$defs/n"}},
+    {"anyOf": [{"type": "string", "pattern": "^a+$"}, {"type": "null"}]},
+)
+
+
+@pytest.mark.parametrize("schema", GOOD_SCHEMAS, ids=str)
+def test_what_can_become_a_grammar_is_served(
+    server: Server, http: httpx.Client, schema: dict[str, Any]
+) -> None:
+    """Also odd ones: what is refused is no more than what is refused there."""
+    response = http.post("/api/chat", json=server.chat(format=schema, stream=False))
+
+    assert response.status_code == 200
+
+
+def test_a_batch_of_nothing_ends_the_runner(server: Server, http: httpx.Client) -> None:
+    """Which is why no such request reaches a board."""
+    body = server.chat(options={"num_batch": 0}, stream=False)
+    response = http.post("/api/chat", json=body)
+
+    assert response.status_code == 500
+    assert "n_batch and n_ubatch cannot both be zero" in response.json()["error"]
+
+
+@pytest.mark.parametrize("num_ctx", [0, -1])
+def test_a_context_of_nothing_is_served(server: Server, http: httpx.Client, num_ctx: int) -> None:
+    """It is raised to the smallest that works."""
+    response = http.post("/api/chat", json=server.chat(options={"num_ctx": num_ctx}, stream=False))
+
+    assert response.status_code == 200
 
 
 def test_generate_without_a_model_is_404(http: httpx.Client) -> None:

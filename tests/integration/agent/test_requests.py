@@ -132,6 +132,8 @@ async def test_no_garbage_stops_the_next_request(bench: Bench) -> None:
         {"options": "fast"},
         {"timestamp": "yesterday"},
         {"callback": "orion:inference:queue"},
+        {"options": {"num_batch": 0}},
+        {"format": {"type": "nonsense"}},
     ],
     ids=str,
 )

@@ -75,6 +75,9 @@ HOSTILE: list[tuple[str, bytes]] = [
     ("callback", raw(callback="x" * 257)),
     ("callback", raw(callback="line\nbreak")),
     ("callback", raw(callback="ümlaut")),
+    ("options.num_batch: must be at least 1", raw(options={"num_batch": 0})),
+    ("options.num_batch: must be at least 1", raw(options={"num_batch": -0.5})),
+    ("options.num_thread: must be at most 1024", raw(options={"num_thread": 100_000})),
 ]
 
 
@@ -95,6 +98,12 @@ def test_hostile_entry_becomes_a_refusal(word: str, body: bytes) -> None:
     assert len(refusal.sample) <= 512
     assert orjson.loads(refusal.final)["status"] == "rejected"
     assert not refusal.callback or not limits.callback_problem(refusal.callback)
+
+
+def test_options_that_an_engine_corrects_pass() -> None:
+    """A context of 0, no threads, a wrong type: its own affair, and its own words."""
+    for options in ({"num_ctx": 0, "num_batch": 1, "num_thread": 0}, {"num_batch": "x"}):
+        assert limits.read_request(raw(options=options)).options == options
 
 
 @pytest.mark.parametrize(
