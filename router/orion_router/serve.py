@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from socket import socket
+from typing import Any, cast
 
 import anyio
 import uvicorn
@@ -16,6 +19,8 @@ from prometheus_client import start_http_server
 from orion_contracts.errors import Misconfigured
 from orion_contracts.telemetry import configure_logging
 from orion_router.gateway import Gateway, create_app
+from orion_router.gateway.connection import Connection
+from orion_router.gateway.lobby import Lobby
 from orion_router.metrics import RouterMetrics
 from orion_router.parts import running
 from orion_router.settings import Settings
@@ -26,12 +31,15 @@ DRAIN_S = 20
 """How long open answers may go on after SIGTERM. The work itself goes on in any case."""
 LAST_S = 2
 """For the last words to those that were cut off."""
+MOST_FILES = 16_384
+"""For all connections that are allowed; many systems give 1,024 unless asked for more."""
 
 
 def serve(settings: Settings, version: str) -> int:
     """Blocks until SIGTERM or SIGINT. 0: ended in order; 1: could not run."""
     configure_logging(settings.log_level)
     log.info("ORION Inference Router v%s starting", version)
+    _allow_files()
     try:
         return anyio.run(
             _serve, settings, version, backend="asyncio", backend_options={"use_uvloop": True}
@@ -40,6 +48,13 @@ def serve(settings: Settings, version: str) -> int:
         for error in group.exceptions:
             log.error("cannot start: %s", error)
     return 1
+
+
+def _allow_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(settings: Settings, version: str) -> int:
@@ -76,13 +91,14 @@ async def _end_on_signal(server: uvicorn.Server) -> None:
             server.should_exit = True
 
 
-def _http_server(settings: Settings, app: Gateway) -> uvicorn.Server:
+def _http_server(settings: Settings, app: Gateway, lobby: Lobby | None = None) -> uvicorn.Server:
+    lobby = lobby or Lobby()
     config = uvicorn.Config(
         app,
         host=settings.http_host,
         port=settings.http_port,
         loop="none",
-        http="httptools",
+        http=cast(Any, partial(Connection, lobby=lobby)),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -94,11 +110,22 @@ def _http_server(settings: Settings, app: Gateway) -> uvicorn.Server:
         timeout_graceful_shutdown=DRAIN_S,
         backlog=1024,
     )
-    return _Server(config)
+    return _Server(config, lobby)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: the process has one order of ending."""
+    """uvicorn without its own signal handling: the process has one order of ending. Closes
+    connections that take too long to ask."""
+
+    def __init__(self, config: uvicorn.Config, lobby: Lobby) -> None:
+        super().__init__(config)
+        self._lobby = lobby
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second."""
+        if counter % 10 == 0:
+            self._lobby.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
