@@ -36,9 +36,9 @@ class Attach:
             if not is_request_id(request_id):
                 raise InvalidRequest("the request id in the path must be a UUID", "request_id")
             after = read_position(_header(scope, b"last-event-id"))
+            with self._door.bodies.open() as body:
+                await read_body(receive, body, 1024)
             with self._door.enter():
-                with self._door.bodies.open() as body:
-                    await read_body(receive, body, 1024)
                 if after[1] >= FINAL_SEQ:  # it has all there is: a reader told so stops asking
                     await send({"type": "http.response.start", "status": 204, "headers": []})
                     await send({"type": "http.response.body", "body": b""})

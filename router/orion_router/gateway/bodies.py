@@ -49,7 +49,7 @@ class Bodies:
 
 
 class Body:
-    """One request's body; its bytes count while the block lasts."""
+    """One request's body; its bytes count until it is released, at the latest by its block."""
 
     __slots__ = ("_all", "_parts", "_tail", "size")
 
@@ -68,8 +68,13 @@ class Body:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """It is not needed any more, and counts no more; also before the block's end."""
         self._parts, self._tail = [], bytearray()
         self._all.held -= self.size
+        self.size = 0
 
     def add(self, part: bytes) -> None:
         """The next part. Raises GatewayError (503) when there is no room for it."""

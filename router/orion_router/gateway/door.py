@@ -43,16 +43,21 @@ class Door:
 
     @contextmanager
     def enter(self) -> Generator[None]:
-        """Count one open request. Raises GatewayError (503) when the house is full."""
-        if self.open >= self.most_open:
-            raise GatewayError(
-                503, f"{self.most_open} requests are open here already", "too_many_open", 1
-            )
+        """Count one open answer: after the body, or those who never send theirs would take up
+        all of them. Raises GatewayError (503) when the house is full."""
+        self.check()
         self.open += 1
         try:
             yield
         finally:
             self.open -= 1
+
+    def check(self) -> None:
+        """Whether there is room for another answer. Raises GatewayError (503)."""
+        if self.open >= self.most_open:
+            raise GatewayError(
+                503, f"{self.most_open} requests are open here already", "too_many_open", 1
+            )
 
     async def read(self, body: Body, reader: Callable[[Body], _Read]) -> _Read:
         """What `reader` makes of a body. Large ones are read in a thread, so that the tokens of

@@ -69,10 +69,14 @@ class Generating:
             who = identity.identify(headers, scope["path"])
             request_id = who.request_id
             deadline_ms = identity.deadline_ms(headers)
-            with door.enter():
-                follower, shape, stream = await self._submit(scope, receive, who, headers)
-                delivery = Delivery(request_id, shape, dialect.fault_body, send, door.hold_s)
-                left = await self._deliver(follower, stream, delivery, receive)
+            door.check()
+            with door.bodies.open(headers.get(b"content-length", b"")) as body:
+                await read_body(receive, body, door.limits.body_bytes)
+                with door.enter():
+                    follower, shape, stream = await self._submit(scope["path"], body, who, headers)
+                    body.release()  # an answer may take long
+                    delivery = Delivery(request_id, shape, dialect.fault_body, send, door.hold_s)
+                    left = await self._deliver(follower, stream, delivery, receive)
             if left and not who.durable:
                 log.info("request %s: its client left; cancelling", request_id)
                 await door.farewells.say(request_id, deadline_ms)
@@ -98,22 +102,20 @@ class Generating:
             await send_fault(send, fault, dialect.fault_body(fault), request_id)
 
     async def _submit(
-        self, scope: Scope, receive: Receive, who: Identity, headers: RequestHeaders
+        self, path: str, body: Body, who: Identity, headers: RequestHeaders
     ) -> tuple[Following, Shape, bool]:
-        """Read, translate, admit. The body is given up here: an answer may take long."""
+        """Translate and admit."""
         door = self._door
-        with door.bodies.open(headers.get(b"content-length", b"")) as body:
-            await read_body(receive, body, door.limits.body_bytes)
-            door.farewells.forgive(who.request_id)
-            wish = await door.read(body, partial(self._read, scope["path"], who, headers))
-            try:
-                # Not watched: an admission is either answered or not begun.
-                follower = await door.desk.submit(wish.request, mark=wish.mark)
-            except StoreUnavailable:
-                if not who.durable:  # perhaps it was admitted, and nobody will ask for it
-                    door.farewells.owe(who.request_id, wish.request.deadline_ms)
-                raise
-            return follower, wish.shape, wish.request.stream
+        door.farewells.forgive(who.request_id)
+        wish = await door.read(body, partial(self._read, path, who, headers))
+        try:
+            # Not watched: an admission is either answered or not begun.
+            follower = await door.desk.submit(wish.request, mark=wish.mark)
+        except StoreUnavailable:
+            if not who.durable:  # perhaps it was admitted, and nobody will ask for it
+                door.farewells.owe(who.request_id, wish.request.deadline_ms)
+            raise
+        return follower, wish.shape, wish.request.stream
 
     def _read(self, path: str, who: Identity, headers: RequestHeaders, body: Body) -> _Wish:
         """Pure; large bodies are read in a thread."""

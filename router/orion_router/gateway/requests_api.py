@@ -45,15 +45,20 @@ class RequestsApi:
     async def submit(self, request: Request) -> Response:
         """POST: accept any producer's request; `?wait=SECONDS` waits for its final."""
         wait_s = read_seconds(request.query_params.get("wait", "0"))
-        with self._door.enter():
-            try:
-                request_id, follower = await self._submit(request, wait_s > 0)
-            except ClientGone:
-                return Response(status_code=499)
-            try:
-                final = await _wait(follower, wait_s) if wait_s > 0 else None
-            finally:
-                follower.close()
+        door = self._door
+        door.check()
+        try:
+            with door.bodies.open(announced(request.scope)) as body:
+                await read_body(request.receive, body, door.limits.body_bytes)
+                with door.enter():
+                    request_id, follower = await self._submit(request, body, wait_s > 0)
+                    body.release()  # before anybody waits for the answer
+                    try:
+                        final = await _wait(follower, wait_s) if wait_s > 0 else None
+                    finally:
+                        follower.close()
+        except ClientGone:
+            return Response(status_code=499)
         headers = {"location": f"/v1/requests/{request_id}", "x-orion-request-id": request_id}
         if final is not None:
             return json_response(
@@ -62,15 +67,13 @@ class RequestsApi:
             )
         return json_response({"request_id": request_id, "state": "ACCEPTED"}, 202, headers)
 
-    async def _submit(self, request: Request, follow: bool) -> tuple[str, Following]:
-        """Read and admit; the body is given up before anybody waits for the answer."""
+    async def _submit(self, request: Request, body: Body, follow: bool) -> tuple[str, Following]:
+        """Translate and admit."""
         door = self._door
-        with door.bodies.open(announced(request.scope)) as body:
-            await read_body(request.receive, body, door.limits.body_bytes)
-            asked, mark = await door.read(body, partial(self._read, request))
-            door.farewells.forgive(asked.request_id)
-            follower = await door.desk.submit(asked, mark=mark, follow=follow)
-            return asked.request_id, follower
+        asked, mark = await door.read(body, partial(self._read, request))
+        door.farewells.forgive(asked.request_id)
+        follower = await door.desk.submit(asked, mark=mark, follow=follow)
+        return asked.request_id, follower
 
     def _read(self, request: Request, body: Body) -> tuple[InferenceRequest, str]:
         """What every message must carry is filled in where it was left out."""

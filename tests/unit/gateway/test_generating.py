@@ -306,6 +306,30 @@ async def test_a_full_house_says_so() -> None:
     assert served.status == 200
 
 
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/v1/requests"])
+async def test_who_has_not_sent_all_of_a_request_takes_no_place_from_others(path: str) -> None:
+    """Three unfinished bodies in a house for one answer: another client is served; those that
+    finish when the house is full are told so."""
+    async with client(most_open=1) as c:
+        slow = [c.open("POST", path, parts=[b"{"], unfinished=True) for _ in range(3)]
+        await eventually(lambda: all(exchange.incoming.empty() for exchange in slow))
+        served = await c.post("/api/chat", CHAT)
+
+        c.desk.script = []
+        c.desk.waited.clear()
+        waiting = c.open("POST", "/api/chat", CHAT)
+        await c.desk.waited.wait()
+        slow[0].incoming.put_nowait({"type": "http.request", "body": b"}", "more_body": False})
+        refused = await slow[0].ended()
+        for exchange in (*slow[1:], waiting):
+            exchange.leave()
+            await exchange.ended()
+
+        assert served.status == 200
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert (c.app.door.open, c.app.door.bodies.held) == (0, 0)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
 async def test_a_server_that_ends_tells_its_clients_and_lets_the_work_go_on(
