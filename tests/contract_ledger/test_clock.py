@@ -184,3 +184,33 @@ async def test_real_store_restarted_with_another_clock(
             assert await bench.state(queued) == "QUEUED"
             assert await bench.finish(running) == "OK"
             assert not await client.exists(keys.DEAD)
+
+
+@pytest.mark.parametrize("name", ["offset", "last"])
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "nan", "x", b"\xff", "1e15"], ids=repr)
+async def test_a_time_that_is_none_counts_as_none(
+    bench: Bench, name: str, value: str | bytes
+) -> None:
+    """Requests are taken and run; the clock's readers agree; a sweep and a correction go on."""
+    await bench.board("pi-a")
+    truth = await settled(bench)
+    await bench.store.hset(keys.CLOCK, name, value)
+    held = await bench.running(deadline_ms=60_000)
+
+    assert abs(await bench.ledger.clock_ms() - truth) < 5000
+    assert (await bench.ledger.sweep(bench.epoch, truth)).state == "OK"
+    assert await bench.state(held.request_id) == "RUNNING"
+    assert abs(int((await bench.record(held.request_id))["deadline"]) - truth - 60_000) < 5000
+    assert await bench.ledger.steady(bench.epoch, truth)
+
+
+async def test_a_clock_of_another_type_gives_way(bench: Bench) -> None:
+    """It is written anew with the next sweep."""
+    await bench.store.delete(keys.CLOCK)
+    await bench.store.set(keys.CLOCK, "x")
+    await bench.board("pi-a")
+    held = await bench.running(deadline_ms=60_000)
+
+    assert (await bench.ledger.sweep(bench.epoch, None)).state == "OK"
+    assert await bench.state(held.request_id) == "RUNNING"
+    assert await bench.store.type(keys.CLOCK) == b"hash"

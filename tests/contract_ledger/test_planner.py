@@ -215,3 +215,30 @@ async def test_deleted_record_leaves_no_ghost(bench: Bench, where: str) -> None:
         assert await bench.due(request_id) is None
     assert not await bench.store.exists(keys.record(request_id))
     assert (await bench.ledger.dispatch(other, "pi-a", bench.epoch, 1)).obstacle is None
+
+
+@pytest.mark.parametrize(
+    "epoch", ["", "x", b"\xff\xfe", "-1", "1e400", "9" * 30], ids=lambda e: repr(e)[:10]
+)
+async def test_a_spoilt_epoch_is_mended_by_the_next_claim(bench: Bench, epoch: str | bytes) -> None:
+    """Nobody holds such a lease; the count goes on above what it was, and only one router plans."""
+    await bench.store.hset(keys.PLANNER, "epoch", epoch)
+    assert (await bench.ledger.sweep(bench.epoch, None)).state == "NOT_PLANNER"
+    claim = await bench.ledger.planner("router-a")
+
+    assert claim.held
+    assert int(claim.epoch) > int(bench.epoch)
+    assert not (await bench.ledger.planner("router-b")).held
+    assert (await bench.ledger.sweep(claim.epoch, None)).state == "OK"
+
+
+async def test_a_planner_key_of_another_type_is_mended_by_the_next_claim(bench: Bench) -> None:
+    """No call of a planner fails because of it, for ever or at all."""
+    await bench.store.delete(keys.PLANNER)
+    await bench.store.set(keys.PLANNER, "x")
+    assert (await bench.ledger.sweep(bench.epoch, None)).state == "NOT_PLANNER"
+    claim = await bench.ledger.planner("router-a")
+
+    assert claim.held
+    assert int(claim.epoch) > int(bench.epoch)
+    assert (await bench.ledger.sweep(claim.epoch, None)).state == "OK"

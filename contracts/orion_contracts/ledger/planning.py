@@ -10,6 +10,9 @@ from orion_contracts.ledger.replies import PlannerClaim, Swept
 from orion_contracts.spelling import text
 from orion_contracts.stamp import iso_now
 
+MOST_MS = 1e13
+"""Any time is below: a request's score in the queue is class * 1e13 + time."""
+
 
 class PlannerCalls(Connection):
     """What the one router says that holds the lease."""
@@ -46,7 +49,7 @@ class PlannerCalls(Connection):
         pipe.time()
         pipe.hmget(keys.CLOCK, "offset", "last")
         (seconds, micros), (offset, last) = await pipe.execute()
-        return max(int(seconds) * 1000 + int(micros) // 1000 + int(offset or 0), int(last or 0))
+        return max(int(seconds) * 1000 + int(micros) // 1000 + _sane(offset), _sane(last))
 
     async def steady(self, epoch: str, true_now_ms: int) -> bool:
         """The store's clock was stepped: the ledger's clock goes on at `true_now_ms`."""
@@ -55,3 +58,12 @@ class PlannerCalls(Connection):
     async def grace(self, epoch: str) -> bool:
         """The store stood still: leases and liveness begin anew."""
         return text(await self._call("grace", epoch, self.times.run_ms)) == "OK"
+
+
+def _sane(value: object) -> int:
+    """As the library reads the clock's key: what is no time counts as none."""
+    try:
+        number = float(text(value)) if value is not None else 0.0
+    except ValueError:
+        return 0
+    return int(number) if abs(number) < MOST_MS else 0

@@ -2,13 +2,14 @@
 -- The request ledger: a request's record is the truth, streams are doorbells. Every transition of a
 -- record happens in one function of this library, so that a crash between two steps cannot exist.
 -- States: QUEUED -> ASSIGNED -> RUNNING -> COMPLETED | FAILED | EXPIRED | CANCELLED | REJECTED.
-local VERSION = 2
+local VERSION = 3
 local P = 'orion:inference:'
 local QUEUE, DUE, NODES, BYTES = P .. 'queue', P .. 'due', P .. 'nodes', P .. 'bytes'
 local EVENTS, DEAD, PLANNER, CLOCK = P .. 'events', P .. 'dead', P .. 'planner', P .. 'clock'
 local TERMINAL = { COMPLETED = 1, FAILED = 1, EXPIRED = 1, CANCELLED = 1, REJECTED = 1 }
 local RECORD_TTL_MS, ANSWER_TTL_MS, ALIVE_BUSY_MS = 86400000, 3600000, 4000
 local JUMP_MS = 2000
+local MOST_MS = 1e13 -- any time is below: a queue's score is class * 1e13 + time
 local FINAL_SEQ = '999999999' -- a final's stream id is attempt-FINAL_SEQ: after every chunk of its attempt
 
 local INCARNATIONS = P .. 'incarnations' -- node -> its worker's present life; outlives its sign of life
@@ -19,13 +20,26 @@ local function alive(node) return P .. 'alive:' .. node end
 local function doorbell(node) return P .. 'requests:' .. node end
 local function answers(id) return P .. 'responses:' .. id end
 
+local function failed(x) return type(x) == 'table' and x.err end
+
+-- A time or an offset that the clock's key holds. Anything else was written by somebody else and
+-- counts as none: the planner sees a step of the clock and corrects it.
+local function sane(x)
+  local n = tonumber(x)
+  return n and math.abs(n) < MOST_MS and n or 0
+end
+
 -- The ledger's own clock, ms: store time plus an offset that the planner corrects when the store's
 -- clock was stepped, so that no stored deadline, lease or queue position ever has to be rewritten.
 -- The second value: it was stepped back and not corrected yet, so the clock stands still.
 local function now()
-  local t, c = redis.call('TIME'), redis.call('HMGET', CLOCK, 'offset', 'last')
-  local ms = t[1] * 1000 + math.floor(t[2] / 1000) + (tonumber(c[1]) or 0)
-  local last = tonumber(c[2]) or 0
+  local t, c = redis.call('TIME'), redis.pcall('HMGET', CLOCK, 'offset', 'last')
+  if failed(c) then -- a key of another type
+    redis.pcall('DEL', CLOCK)
+    c = {}
+  end
+  local ms = t[1] * 1000 + math.floor(t[2] / 1000) + sane(c[1])
+  local last = sane(c[2])
   if ms < last then return last, true end
   return ms, false
 end
@@ -43,8 +57,6 @@ local function int(n) return string.format('%.0f', n) end
 local FACTS = { 'state', 'attempt', 'crashes', 'losses', 'refusals', 'token', 'node', 'worker', 'callback',
   'mailbox', 'deadline', 'accepted', 'score', 'bytes', 'model', 'stream', 'cancel', 'done', 'history' }
 local WHOLE = { 'attempt', 'crashes', 'losses', 'refusals', 'deadline', 'accepted', 'score', 'bytes' }
-local function failed(x) return type(x) == 'table' and x.err end
-
 -- Fields of a record. A key of another type under its name is none: somebody overwrote it.
 local function fields(id, names)
   local v = redis.pcall('HMGET', record(id), unpack(names))
@@ -142,4 +154,5 @@ local function lay(id, r, iso, payload)
   ring('done', id, nil, 'FAILED')
 end
 
-local function is_planner(epoch) return redis.call('HGET', PLANNER, 'epoch') == epoch end
+-- A key of another type has no planner: whoever held the lease claims it anew, which mends the key.
+local function is_planner(epoch) return redis.pcall('HGET', PLANNER, 'epoch') == epoch end

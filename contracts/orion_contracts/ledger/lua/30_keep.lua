@@ -133,7 +133,15 @@ end
 -- me seen_epoch -> MINE | TAKEN | OTHER, epoch, owner. A challenger that heard nothing from the
 -- holder for long enough names the epoch it saw: of several, one wins. No clock is involved.
 local function planner(_, a)
-  local v = redis.call('HMGET', PLANNER, 'owner', 'epoch')
+  local v = redis.pcall('HMGET', PLANNER, 'owner', 'epoch')
+  if failed(v) then
+    redis.call('DEL', PLANNER)
+    v = { false, 'spoilt' }
+  end
+  if v[2] and not (string.match(v[2], '^%d+$') and #v[2] < 15) then
+    -- Somebody wrote over it: nobody holds it, and the count goes on above whatever it was before.
+    v = { false, int(redis.call('TIME')[1]) }
+  end
   if v[1] == a[1] then return { 'MINE', v[2], v[1] } end
   if v[1] and v[1] ~= '' and v[2] ~= a[2] then return { 'OTHER', v[2], v[1] } end
   local epoch = int(tonumber(v[2] or '0') + 1)
@@ -142,7 +150,7 @@ local function planner(_, a)
 end
 
 local function resign(_, a)
-  if redis.call('HGET', PLANNER, 'owner') == a[1] then redis.call('HSET', PLANNER, 'owner', '') end
+  if redis.pcall('HGET', PLANNER, 'owner') == a[1] then redis.call('HSET', PLANNER, 'owner', '') end
   return 'OK'
 end
 
@@ -193,7 +201,7 @@ end
 local function sweep(_, a)
   local limits, n, batch = limits_from(a, 5), 0, number(a[3], 'limit')
   if not is_planner(a[1]) then return { 'NOT_PLANNER' } end
-  local t, last = now(), tonumber(redis.call('HGET', CLOCK, 'last') or '0')
+  local t, last = now(), sane(redis.call('HGET', CLOCK, 'last'))
   local expected = tonumber(a[2]) or (last > 0 and last) or t
   if math.abs(t - expected) > JUMP_MS then return { 'JUMP', int(t), int(last) } end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', int(t), 'LIMIT', 0, int(batch))) do
