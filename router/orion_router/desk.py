@@ -24,6 +24,7 @@ from orion_contracts.ledger import Admission, Ledger, is_lasting
 from orion_contracts.ledger.calls import fingerprint
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta, describe
+from orion_contracts.spelling import text
 from orion_router.events import Event, read_event
 from orion_router.fleet import Fleet
 from orion_router.follower import Follower
@@ -32,6 +33,7 @@ from orion_router.policy import Waiting
 from orion_router.postbox import Mailbox
 from orion_router.records import TERMINAL, Queue, RequestView, answered, read_queue, read_views
 from orion_router.refusals import AnswerExpired, IdReused, UnknownRequest
+from orion_router.store_words import reason, trouble
 from orion_router.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -88,9 +90,10 @@ class Desk:
         except BaseException as error:
             follower.close()
             if is_lasting(error):
-                raise LedgerRefused(error) from error
+                log.warning("request %s: the ledger cannot take it: %s", request.request_id, error)
+                raise LedgerRefused(reason(error)) from error
             if isinstance(error, RedisError):
-                raise StoreUnavailable(f"the store does not answer: {error}") from error
+                raise StoreUnavailable(trouble(error)) from error
             if isinstance(error, UnknownModel | NoNodeEligible):
                 return await self._earlier(request.request_id, mark, error)
             raise
@@ -194,7 +197,7 @@ class Desk:
         except BaseException as error:
             follower.close()
             if isinstance(error, RedisError):
-                raise StoreUnavailable(f"the store does not answer: {error}") from error
+                raise StoreUnavailable(trouble(error)) from error
             raise
         return follower
 
@@ -211,7 +214,7 @@ class Desk:
         """Running and queued requests, at most `limit`."""
         queued: Any = await answered(self._store.zrange(keys.QUEUE, 0, limit - 1))
         held = [r for node in self.fleet.nodes.values() for r in sorted(node.inflight)]
-        return await self._views([*held, *(q.decode() for q in queued)][:limit])
+        return await self._views([*held, *map(text, queued)][:limit])
 
     async def queue(self, limit: int) -> Queue:
         """What waits for a board, the first `limit` of it in detail."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -12,7 +12,10 @@ from redis.exceptions import RedisError
 from orion_contracts import keys
 from orion_contracts.errors import StoreUnavailable
 from orion_contracts.messages import Priority
+from orion_contracts.spelling import text
 from orion_router.events import Final, read_event
+from orion_router.names import known
+from orion_router.store_words import trouble
 
 _Reply = TypeVar("_Reply")
 FIELDS = (
@@ -77,7 +80,7 @@ async def answered(reply: Awaitable[_Reply]) -> _Reply:
     try:
         return await reply
     except RedisError as error:
-        raise StoreUnavailable(f"the store does not answer: {error}") from error
+        raise StoreUnavailable(trouble(error)) from error
 
 
 async def read_queue(store: Redis, limit: int) -> Queue:
@@ -86,7 +89,7 @@ async def read_queue(store: Redis, limit: int) -> Queue:
     pipe.zcard(keys.QUEUE)
     pipe.zrange(keys.QUEUE, 0, limit - 1, withscores=True)
     depth, scored = await pipe.execute()
-    scores = {cast(bytes, request_id).decode(): score for request_id, score in scored}
+    scores = {text(request_id): score for request_id, score in scored}
     views = await read_views(store, list(scores))
     return Queue(
         int(depth),
@@ -105,33 +108,41 @@ async def read_views(store: Redis, request_ids: list[str]) -> list[RequestView]:
         pipe.hmget(keys.record(request_id), FIELDS)
         pipe.zrank(keys.QUEUE, request_id)
         pipe.xrevrange(keys.responses(request_id), count=1)
-    replies: list[Any] = await pipe.execute() if request_ids else []
+    replies: list[Any] = await pipe.execute(raise_on_error=False) if request_ids else []
     views: list[RequestView] = []
     for i, request_id in enumerate(request_ids):
         values, rank, newest = replies[3 * i : 3 * i + 3]
-        text = [cast(bytes, v).decode() if v is not None else "" for v in values]
-        if text[0]:
+        said = ["" if value is None else text(value) for value in known(values) or ()]
+        if said and said[0]:
             views.append(
                 RequestView(
                     request_id=request_id,
-                    state=text[0],
-                    attempt=int(text[1] or 0),
-                    node=text[2],
-                    model=text[3],
-                    history=text[4],
-                    accepted_ms=int(text[5] or 0),
-                    crashes=int(text[6] or 0),
-                    losses=int(text[7] or 0),
-                    callback=text[8],
-                    fingerprint=text[9],
-                    queue_position=rank,
-                    final=_final(newest),
+                    state=said[0],
+                    attempt=_count(said[1]),
+                    node=said[2],
+                    model=said[3],
+                    history=said[4],
+                    accepted_ms=_count(said[5]),
+                    crashes=_count(said[6]),
+                    losses=_count(said[7]),
+                    callback=said[8],
+                    fingerprint=said[9],
+                    queue_position=known(rank),
+                    final=_final(known(newest)),
                 )
             )
     return views
 
 
-def _final(newest: list[Any]) -> dict[str, Any] | None:
+def _count(said: str) -> int:
+    """A number in a record; 0 where somebody wrote over it."""
+    try:
+        return int(said or 0)
+    except ValueError:
+        return 0
+
+
+def _final(newest: list[Any] | None) -> dict[str, Any] | None:
     """The newest entry, if it is a final. Outsiders may have added something else."""
     fields: dict[bytes, bytes] = newest[0][1] if newest else {}
     event = read_event(fields.get(b"type", b""), fields.get(b"payload", b""))

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from orion_contracts import keys
 from orion_contracts.errors import OrionError
 from orion_contracts.ledger import ensure_library
+from orion_router.store_words import trouble
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Vitals:
             except OrionError as error:
                 self.note(str(error))
             except RedisError as error:
-                self.note(f"the store does not answer: {error}")
+                self.note(trouble(error))
 
     async def _ensure(self) -> None:
         loaded = await ensure_library(self._store)
