@@ -54,7 +54,7 @@ def test_a_pod_deleted_under_load(kube: Kube, world: World, part: str) -> None:
     print(f"{part}: ready again after {took_s:.1f} s; {verdict.attempted} asked, "
           f"{verdict.acknowledged} acknowledged, {verdict.completed} completed, "
           f"lost {len(verdict.lost)}, duplicated {len(verdict.duplicated)}")  # fmt: skip
-    assert verdict.acknowledged > 20
+    assert verdict.acknowledged > 15
     assert not verdict.reasons, verdict.reasons
 
 
@@ -102,7 +102,7 @@ def test_a_minute_without_the_operator(kube: Kube, world: World) -> None:
         until(lambda: not kube.pods("operator"), 60, "it is gone")
         verdict = asking(kube, world, "load-alone", 60).finish()
         assert not verdict.reasons, verdict.reasons
-        assert verdict.completed > 60
+        assert verdict.completed > 30
     finally:
         kube.kubectl("scale", "deployment/orion-inference-operator", "--replicas=1")
     wait_ready(kube)
