@@ -30,7 +30,7 @@ from orion_router.gateway.ending import last_words
 from orion_router.gateway.faults import ENDING, Fault, fault_of
 from orion_router.gateway.headers import RequestHeaders, read_headers, send_fault
 from orion_router.gateway.identity import Identity
-from orion_router.gateway.options import stamped
+from orion_router.gateway.options import check_context, stamped
 from orion_router.gateway.ports import Following
 
 log = logging.getLogger(__name__)
@@ -130,6 +130,7 @@ class Generating:
         """The request in the contract's words, within our limits."""
         check_model(ask.model, self._door.limits)
         options = ask.options
+        check_context(ask.model, options, self._door.desk.config)
         if ask.stream and (options is None or "seed" not in options):
             options = stamped(options, identity.seed_of(who.request_id))
         request = InferenceRequest(

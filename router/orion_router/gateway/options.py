@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from orion_contracts.config import ClusterConfig
 from orion_contracts.errors import InvalidRequest
+from orion_router.fleet import normal
 
 LOAD_TIME: Final = frozenset(
     {"num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread", "draft_num_predict"}
@@ -36,7 +38,7 @@ def read_options(value: object) -> dict[str, Any] | None:
     for name, given in cast(dict[str, Any], value).items():
         if given is not None:
             checked[name] = _checked(name, given)
-    return _load_time(checked)
+    return checked
 
 
 def _checked(name: str, given: object) -> object:
@@ -66,9 +68,20 @@ def _wrong(name: str, kind: str) -> InvalidRequest:
     return InvalidRequest(f'option "{name}" must be of type {kind}', f"options.{name}")
 
 
-def _load_time(options: dict[str, Any]) -> dict[str, Any]:
-    """What a client may say about loading. Today all of it; a configured model will fix it here."""
-    return options
+def check_context(model: str, options: Mapping[str, Any] | None, config: ClusterConfig) -> None:
+    """A configured model has the context that the configuration gives it: room was reckoned for
+    that and no more. A worker raises a smaller one to it. Raises InvalidRequest."""
+    if not options or "num_ctx" not in options:
+        return
+    name = normal(model)
+    most = next((m.context_length for m in config.models if normal(m.name) == name), None)
+    asked = options["num_ctx"]
+    if most is not None and isinstance(asked, int) and asked > most:
+        raise InvalidRequest(
+            f'option "num_ctx": {model} is configured with {most} tokens of context here; '
+            f"{asked} are more than that",
+            "options.num_ctx",
+        )
 
 
 def stamped(options: Mapping[str, Any] | None, seed: int) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from orion_contracts.config import ClusterConfig
 from orion_contracts.messages import InferenceRequest
 from orion_router.events import Event
 from orion_router.fleet import Fleet
@@ -71,6 +72,11 @@ class Desk(Protocol):
     @property
     def fleet(self) -> Fleet:
         """The boards at this instant."""
+        ...
+
+    @property
+    def config(self) -> ClusterConfig:
+        """The configuration in force."""
         ...
 
     @property

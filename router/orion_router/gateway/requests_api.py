@@ -23,6 +23,7 @@ from orion_router.gateway.body import ClientGone, read_body, read_object
 from orion_router.gateway.door import Door
 from orion_router.gateway.faults import GatewayError
 from orion_router.gateway.headers import announced, read_headers
+from orion_router.gateway.options import check_context
 from orion_router.gateway.ports import Following, View
 
 MOST_WAIT_S = 600.0
@@ -87,6 +88,7 @@ class RequestsApi:
         schema.check("inference.request", document)
         asked = InferenceRequest.from_wire(document)
         check_sizes(asked, self._door.limits)
+        check_context(asked.model, asked.options, self._door.desk.config)
         if asked.callback not in ("", keys.responses(asked.request_id)):
             raise InvalidRequest(
                 "callback: only who may write to the store chooses a stream; leave it out over "

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orion_contracts.config import ClusterConfig, ModelConfig
 from orion_contracts.errors import (
     NoNodeEligible,
     OrionError,
@@ -304,6 +305,29 @@ async def test_a_full_house_says_so() -> None:
 
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert served.status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed", "/v1/requests"])
+async def test_a_configured_model_has_the_context_it_is_configured_with(path: str) -> None:
+    """More is a 400 that names the field and admits nothing; as much, less, or another model's
+    context passes."""
+    config = ClusterConfig(models=(ModelConfig(name="m:latest", context_length=4096),))
+    async with client(FakeDesk(config=config)) as c:
+
+        async def ask(model: str, tokens: int) -> Exchange:
+            more = {"prompt": "hi", "input": "hi"} if path.startswith("/api/") else {}
+            return await c.post(
+                path, {**CHAT, **more, "model": model, "options": {"num_ctx": tokens}}
+            )
+
+        refused = await ask("m", 4097)
+        submitted = list(c.desk.submitted)
+        passed = [(await ask(*each)).status for each in (("m", 4096), ("m", 512), ("n", 99_999))]
+
+    assert (refused.status, submitted) == (400, [])
+    assert "num_ctx" in refused.document["error"]
+    assert "4096 tokens" in refused.document["error"]
+    assert 400 not in passed
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/v1/requests"])
