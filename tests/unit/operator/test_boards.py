@@ -33,11 +33,13 @@ def test_a_node_is_read_from_what_the_api_server_sends() -> None:
     """Memory, labels, cordon, readiness, our taint and our condition."""
     body = node_body("pi", "8039524Ki", labels={CLASS: "8gb", OWNER: "robot"}, unschedulable=True,
                      taints=[{"key": "inference.orion.dev/gated"}])  # fmt: skip
-    body["status"]["conditions"].append({"type": "InferenceReady", "status": "False"})
+    body["status"]["conditions"].append(
+        {"type": "InferenceReady", "status": "False", "reason": "Hot"}
+    )
 
     assert read_node(body) == NodeFacts(
         name="pi", memory_bytes=8039524 * 1024, node_class="8gb", owner="robot",
-        unschedulable=True, ready=True, tainted=True, condition="False",
+        unschedulable=True, ready=True, tainted=True, condition="False/Hot",
     )  # fmt: skip
 
 

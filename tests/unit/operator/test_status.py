@@ -13,7 +13,7 @@ from orion_contracts.config import Thresholds
 from orion_operator.board import Board, Gates, Sighting
 from orion_operator.events import Note, event, notes
 from orion_operator.facts import Facts, StoreFacts
-from orion_operator.feedback import condition_patch, farewell, taint_patch
+from orion_operator.feedback import condition_patch, farewell, retainted, wanted_taint
 from orion_operator.fields import write
 from orion_operator.metrics import Metrics
 from orion_operator.nodes import CONDITION, NodeFacts
@@ -78,13 +78,14 @@ def test_a_queues_exact_length_is_no_change() -> None:
 
 
 def test_at_most_every_thirty_seconds() -> None:
-    """Except for a new generation of the spec: somebody waits for that."""
+    """Except for a new generation of the spec, and Ready that turns True: somebody waits."""
     old, bad = status(facts()), status(facts(store=StoreFacts()))
     new = status(facts(generation=2))
 
     assert not worth_writing(bad, old, QUIET_S - 0.1)
     assert worth_writing(bad, old, QUIET_S)
     assert worth_writing(new, old, 0)
+    assert worth_writing(old, bad, 0)
 
 
 def test_a_status_is_read_back() -> None:
@@ -219,12 +220,9 @@ def test_feedback_is_off_by_default() -> None:
     off = FeedbackSpec()
 
     assert condition_patch(board(), off, NOW) is None
-    assert taint_patch(board(seen=Sighting(gates=Gates(hot=True))), off) is None
-    assert condition_patch(board(condition="True"), off, NOW) == {
+    assert wanted_taint(board(seen=Sighting(gates=Gates(hot=True))), off) is None
+    assert condition_patch(board(condition="True/Eligible"), off, NOW) == {
         "status": {"conditions": [{"$patch": "delete", "type": CONDITION}]}
-    }
-    assert taint_patch(board(tainted=True), off) == {
-        "spec": {"taints": [{"$patch": "delete", "key": "inference.orion.dev/gated"}]}
     }
 
 
@@ -238,20 +236,34 @@ def test_feedback_tells_kubernetes_once() -> None:
     assert patch is not None
     (condition,) = patch["status"]["conditions"]
     assert (condition["status"], condition["reason"]) == ("False", "Hot")
-    assert condition_patch(board(seen=hot, condition="False"), on, NOW) is None
-    taint = taint_patch(board(seen=hot), on)
+    assert condition_patch(board(seen=hot, condition="False/Hot"), on, NOW) is None
+    taint = wanted_taint(board(seen=hot), on)
     assert taint is not None
-    assert taint["spec"]["taints"][0]["effect"] == "PreferNoSchedule"
-    assert taint_patch(board(seen=hot, tainted=True), on) is None
-    assert taint_patch(board(tainted=True), on) is not None
-    assert taint_patch(board(), on) is None
+    assert (taint["value"], taint["effect"]) == ("Hot", "PreferNoSchedule")
+    assert wanted_taint(board(), on) is None
+
+
+def test_other_peoples_taints_stay() -> None:
+    """The list is replaced whole, bound to the version that was read."""
+    other = {"key": "dedicated", "effect": "NoSchedule"}
+    old = {"key": "inference.orion.dev/gated", "effect": "PreferNoSchedule"}
+    new = {**old, "value": "Hot"}
+    body = {"metadata": {"resourceVersion": "7"}, "spec": {"taints": [other, old]}}
+
+    assert retainted(body, new) == {
+        "metadata": {"resourceVersion": "7"}, "spec": {"taints": [other, new]},
+    }  # fmt: skip
+    assert retainted(body, None)["spec"] == {"taints": [other]}
+    assert retainted({"spec": {"taints": [old]}}, None)["spec"] == {"taints": None}
 
 
 def test_a_farewell_takes_everything_of_ours() -> None:
     """The owner's label last: it says that the rest is ours."""
-    node_ = NodeFacts(name="pi", node_class="8gb", owner="robot", tainted=True, condition="True")
+    node_ = NodeFacts(
+        name="pi", node_class="8gb", owner="robot", tainted=True, condition="True/Eligible"
+    )
 
-    assert [sub for sub, _ in farewell(node_)] == ["", "status", ""]
+    assert [sub for sub, _ in farewell(node_)] == ["status", ""]
     assert farewell(node_)[-1][1] == {
         "metadata": {"labels": {"inference.orion.dev/class": None,
                                 "inference.orion.dev/owner": None}}
