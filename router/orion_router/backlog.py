@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -14,6 +14,8 @@ from redis.exceptions import ResponseError
 from orion_contracts import keys
 from orion_contracts.ledger import Ledger, is_lasting
 from orion_contracts.meta import Meta
+from orion_contracts.spelling import text
+from orion_router.names import board_names, members
 from orion_router.policy import Waiting
 
 _FAILED = re.compile(r"(?:^|; )\d+ (\S+) (crash|loss|refused) ")
@@ -111,7 +113,7 @@ class Backlog:
                 )
             )
         elif state in (b"ASSIGNED", b"RUNNING") and node is not None:
-            self.hold(node.decode(), request_id, _model(meta))
+            self.hold(text(node), request_id, _model(meta))
             if int(crashes or 0):
                 self.suspects.add(request_id)
         else:
@@ -119,22 +121,23 @@ class Backlog:
 
     async def resync(self) -> None:
         """Compare with the ledger and mend: what is queued, and what each known board holds."""
-        nodes = [n.decode() for n in cast(set[bytes], await self._store.smembers(keys.NODES))]
+        nodes = board_names(cast(set[bytes], await self._store.smembers(keys.NODES)))
         pipe = self._store.pipeline(transaction=False)
         pipe.zrange(keys.QUEUE, 0, -1)
         for node in nodes:
             pipe.smembers(keys.inflight(node))
-        queued, *held = await pipe.execute()
-        true_queue = {cast(bytes, r).decode() for r in queued}
-        true_load = {
-            n: {cast(bytes, r).decode() for r in ids} for n, ids in zip(nodes, held, strict=True)
-        }
+        replies: list[Any] = await pipe.execute(raise_on_error=False)
+        queued, *held = map(members, replies)
+        true_queue = set(queued)
+        true_load = {n: set(ids) for n, ids in zip(nodes, held, strict=True)}
         inflight = set[str]().union(*true_load.values())
         for request_id in set(self.waiting) - true_queue - inflight:
             self.forget(request_id)
         for node, mine in list(self.load.items()):
             for request_id in set(mine) - true_load.get(node, set()):
                 mine.pop(request_id, None)
+            if not mine and node not in true_load:
+                del self.load[node]
         unknown = true_queue - set(self.waiting)
         unknown |= {r for n, ids in true_load.items() for r in ids if r not in self.load.get(n, {})}
         if unknown:

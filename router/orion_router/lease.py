@@ -18,6 +18,8 @@ from redis.exceptions import RedisError
 
 from orion_contracts import keys
 from orion_contracts.ledger import Ledger
+from orion_contracts.spelling import text
+from orion_router.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class PlannerLease:
 
     async def run(self) -> None:
         """Until cancelled: hold, or listen and take over."""
+        trouble = Trouble(log, "planner lease")
         while True:
             try:
                 if not self.held:
@@ -60,8 +63,12 @@ class PlannerLease:
                     await self._hold()
                 else:
                     await self._listen()
+                trouble.over()
             except (RedisError, OSError) as error:
                 log.warning("planner lease: the store does not answer: %s", error)
+                await anyio.sleep(0.2)
+            except Exception as error:
+                trouble.note(error)
                 await anyio.sleep(0.2)
 
     async def resign(self) -> None:
@@ -98,7 +105,7 @@ class PlannerLease:
                 message: Any = await self._next(channel, left_s)
                 if message is not None:
                     heard_s = time.monotonic()
-                    self._seen_epoch = message["data"].decode()
+                    self._seen_epoch = text(message["data"])
                 else:
                     resigned = await self._ledger.planner(self._router)
                     if resigned.held:

@@ -11,7 +11,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from orion_contracts.ledger import Ledger, Obstacle
+from orion_contracts.ledger import Dispatched, Ledger, Obstacle, is_lasting
 from orion_contracts.messages import InferenceResponse
 from orion_contracts.meta import Meta
 from orion_contracts.stamp import iso_now
@@ -19,6 +19,7 @@ from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.lease import PlannerLease
 from orion_router.policy import Decision, Waiting
+from orion_router.trouble import Trouble
 from orion_router.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class Planner:
     async def run(self) -> None:
         """Plan on every change, until cancelled; resynchronise every RESYNC_S."""
         synced_s = 0.0
+        trouble = Trouble(log, "planner")
         while True:
             with anyio.move_on_after(RESYNC_S if not self.backlog.waiting else 0.5):
                 await self._wake.wait()
@@ -113,8 +115,12 @@ class Planner:
                     await self.backlog.resync()
                     synced_s = time.monotonic()
                 await self._plan()
-            except RedisError as error:
-                log.warning("planner: the store does not answer: %s", error)
+                trouble.over()
+            except Exception as error:
+                if isinstance(error, RedisError):
+                    log.warning("planner: the store does not answer: %s", error)
+                else:
+                    trouble.note(error)
                 synced_s = 0.0  # what a failed dispatch did is in the ledger alone
                 await anyio.sleep(0.2)
                 self.wake()
@@ -156,9 +162,7 @@ class Planner:
             await self._close(item.request_id, item.meta.model, decision.verdict)
             return
         self.backlog.hold(decision.node, item.request_id, item.meta.model)
-        reply = await self._ledger.dispatch(
-            item.request_id, decision.node, self.lease.epoch, decision.depth
-        )
+        reply = await self._dispatch(decision)
         if reply.obstacle is None:
             return
         self.counts[reply.obstacle.value] += 1
@@ -173,6 +177,17 @@ class Planner:
             self._watch.poke()
             await self.backlog.resync()
         self.backlog.enqueue(item)
+
+    async def _dispatch(self, decision: Decision) -> Dispatched:
+        try:
+            return await self._ledger.dispatch(
+                decision.request_id, decision.node, self.lease.epoch, decision.depth
+            )
+        except RedisError as error:
+            if not is_lasting(error):
+                raise
+            log.error("board %s cannot be given work: %s", decision.node, error)
+            return Dispatched(Obstacle.BARRED)
 
     async def _close(self, request_id: str, model: str, code: str) -> None:
         """Give up on a queued request."""

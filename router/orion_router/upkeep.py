@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from orion_contracts.ledger import Ledger
 from orion_router.lease import PlannerLease
+from orion_router.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        trouble = Trouble(log, "sweep")
         while True:
             await anyio.sleep(SWEEP_S)
             try:
@@ -49,9 +51,12 @@ class Upkeep:
                     await self.tick()
                 elif time.monotonic() - self._observed_s >= OBSERVE_S:
                     await self.observe()
+                trouble.over()
             except RedisError as error:
                 if self._lease.held:
                     log.warning("sweep: the store does not answer: %s", error)
+            except Exception as error:
+                trouble.note(error)
 
     async def observe(self) -> None:
         """While another router plans: learn the ledger's time, so that at a takeover the seconds

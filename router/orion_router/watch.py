@@ -17,11 +17,15 @@ from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.health import NodeHealth, hash_to_wire
 from orion_router.fleet import Fleet, Node, observe
+from orion_router.names import board_names, known, members
+from orion_router.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 SETTLE_S = 0.25
+FORGET_S = 600.0
+"""How long a board that left is remembered, with its models: it may only have been restarted."""
 TELL_EVERY = 60
 """Looks after which the generation is told again: the store may have been emptied."""
 
@@ -29,10 +33,17 @@ TELL_EVERY = 60
 class Watch:
     """Polls the boards' reports; `poke` asks for a look now (residency may have changed)."""
 
-    def __init__(self, store: Redis, router: str, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Redis,
+        router: str,
+        on_change: Callable[[], None],
+        forget_s: float = FORGET_S,
+    ) -> None:
         self._store = store
         self._router = router
         self._on_change = on_change
+        self._forget_s = forget_s
         self._poke = anyio.Event()
         self.fleet = Fleet()
         self.config: ClusterConfig = DEFAULT_CONFIG
@@ -48,14 +59,18 @@ class Watch:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        trouble = Trouble(log, "watch")
         while True:
             try:
                 await self._read_config()
                 await self._look()
                 self._looks += 1
                 self.seen_once.set()
+                trouble.over()
             except RedisError as error:
                 log.warning("watch: the store does not answer: %s", error)
+            except Exception as error:
+                trouble.note(error)
             with anyio.move_on_after(INTERVAL_S):
                 await self._poke.wait()
                 await anyio.sleep(SETTLE_S)  # many pokes, one look
@@ -63,19 +78,19 @@ class Watch:
                 self._poke = anyio.Event()
 
     async def _look(self) -> None:
-        names = sorted(n.decode() for n in cast(set[bytes], await self._store.smembers(keys.NODES)))
-        names = sorted({*names, *self.fleet.nodes})
+        present = board_names(cast(set[bytes], await self._store.smembers(keys.NODES)))
+        names = sorted({*present, *self._remembered(time.monotonic())})
         pipe = self._store.pipeline(transaction=False)
         for name in names:
             pipe.hgetall(keys.node_health(name))
             pipe.exists(keys.alive(name))
             pipe.exists(keys.drain(name))
             pipe.smembers(keys.inflight(name))
-        replies: list[Any] = await pipe.execute()
+        replies: list[Any] = await pipe.execute(raise_on_error=False)
         now_s = time.monotonic()
         nodes: dict[str, Node] = {}
         for i, name in enumerate(names):
-            fields, alive, draining, inflight = replies[4 * i : 4 * i + 4]
+            fields, alive, draining, inflight = map(known, replies[4 * i : 4 * i + 4])
             before = self.fleet.nodes.get(name)
             node = observe(
                 before,
@@ -83,7 +98,7 @@ class Watch:
                 self._report(name, fields),
                 bool(alive),
                 bool(draining),
-                frozenset(cast(bytes, m).decode() for m in inflight),
+                frozenset(members(inflight)),
                 now_s,
                 self.config.thresholds,
                 self.config.node(name),
@@ -94,7 +109,16 @@ class Watch:
         self.fleet = Fleet(nodes)
         self._on_change()
 
-    def _report(self, name: str, fields: dict[bytes, bytes]) -> NodeHealth | None:
+    def _remembered(self, now_s: float) -> list[str]:
+        """Boards seen before, without those that left long ago: a board that fell silent stays
+        among the nodes, one that left and does not come back is no board of ours any more."""
+        return [
+            name
+            for name, node in self.fleet.nodes.items()
+            if node.lost_since_s is None or now_s - node.lost_since_s <= self._forget_s
+        ]
+
+    def _report(self, name: str, fields: dict[bytes, bytes] | None) -> NodeHealth | None:
         if not fields:
             return None
         before = self.fleet.nodes.get(name)

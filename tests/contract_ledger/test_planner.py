@@ -232,6 +232,15 @@ async def test_a_spoilt_epoch_is_mended_by_the_next_claim(bench: Bench, epoch: s
     assert (await bench.ledger.sweep(claim.epoch, None)).state == "OK"
 
 
+async def test_an_owner_without_an_epoch_holds_nothing(bench: Bench) -> None:
+    """Nobody could ever name the epoch that was not there."""
+    await bench.store.hdel(keys.PLANNER, "epoch")
+    claim = await bench.ledger.planner("router-b")
+
+    assert claim.held
+    assert int(claim.epoch) > int(bench.epoch)
+
+
 async def test_a_planner_key_of_another_type_is_mended_by_the_next_claim(bench: Bench) -> None:
     """No call of a planner fails because of it, for ever or at all."""
     await bench.store.delete(keys.PLANNER)

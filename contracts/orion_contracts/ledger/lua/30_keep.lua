@@ -138,7 +138,7 @@ local function planner(_, a)
     redis.call('DEL', PLANNER)
     v = { false, 'spoilt' }
   end
-  if v[2] and not (string.match(v[2], '^%d+$') and #v[2] < 15) then
+  if (v[1] or v[2]) and not (string.match(v[2] or '', '^%d+$') and #v[2] < 15) then
     -- Somebody wrote over it: nobody holds it, and the count goes on above whatever it was before.
     v = { false, int(redis.call('TIME')[1]) }
   end
