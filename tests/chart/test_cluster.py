@@ -6,12 +6,13 @@ test's own; all else is a dry run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -288,19 +289,31 @@ def patched(namespace: str, patch: str, *more: str) -> str:
     return errors if status else ""
 
 
+@contextlib.contextmanager
+def may_read_status(namespace: str) -> Generator[None]:
+    """The operator may read nodes/status, and the server knows it."""
+    name, account = READS["metadata"]["name"], f"{namespace}:orion-inference-operator"
+    must("apply", "-f", "-", stdin=json.dumps(READS))
+    must("create", "clusterrolebinding", name, f"--clusterrole={name}",
+         f"--serviceaccount={account}")  # fmt: skip
+    try:
+        ask = ["auth", "can-i", "get", "nodes", "--subresource=status", "--as",
+               f"system:serviceaccount:{account}"]  # fmt: skip
+        deadline = time.monotonic() + GUARDED_WITHIN_S
+        while kubectl(*ask)[0]:
+            assert time.monotonic() < deadline, "the server does not know the binding"
+        yield
+    finally:
+        must("delete", "clusterrole,clusterrolebinding", name)
+
+
 @pytest.mark.parametrize("what", [*CHANGES, *STATUS])
 def test_the_node_guard_lets_our_changes_through_only(what: str, account: str) -> None:
     """Labels and taints under our prefix and our condition; the message says what is allowed."""
     patch, refusal = (CHANGES | STATUS)[what]
     if what in STATUS:
-        name, who = READS["metadata"]["name"], f"{account}:orion-inference-operator"
-        must("apply", "-f", "-", stdin=json.dumps(READS))
-        must("create", "clusterrolebinding", name, f"--clusterrole={name}",
-             f"--serviceaccount={who}")  # fmt: skip
-        try:
+        with may_read_status(account):
             said = patched(account, patch, "--subresource=status")
-        finally:
-            must("delete", "clusterrole,clusterrolebinding", name)
     else:
         said = patched(account, patch)
 
