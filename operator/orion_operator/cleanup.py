@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 
 from redis.exceptions import RedisError
 
@@ -57,12 +58,19 @@ async def _nodes(settings: Settings, cluster: Cluster) -> None:
         log.warning("lease: %s", error)
     for body in await cluster.nodes(f"{OWNER_LABEL}={settings.namespace}"):
         node = read_node(body)
+        if node.tainted:
+            await _try(cluster.retaint(node.name, None), node.name)
         for subresource, patch in farewell(node):
-            try:
-                await cluster.patch_node(node.name, patch, subresource)
-            except ApiError as error:
-                log.warning("node %s: %s", node.name, error)
-        log.info("node %s: nothing of ours is left on it", node.name)
+            await _try(cluster.patch_node(node.name, patch, subresource), node.name)
+        log.info("node %s: belongs to nobody now", node.name)
+
+
+async def _try(change: Awaitable[object], node: str) -> None:
+    """One Node's trouble does not keep another's labels."""
+    try:
+        await change
+    except ApiError as error:
+        log.warning("node %s: %s", node, error)
 
 
 async def _store(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from orion_contracts import kubernetes as names
 from orion_operator import ownership
 from orion_operator.api import APPLY, MERGE, STRATEGIC, Api, ApiError
+from orion_operator.feedback import retainted
 
 _OURS = f"/apis/{names.API_VERSION}"
 _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{names.CRD_NAME}"
@@ -60,6 +61,12 @@ class Cluster:
         """Change what is ours on a Node; False: it is gone."""
         path = f"/api/v1/nodes/{name}{'/' + subresource if subresource else ''}{_MANAGER}"
         return await self._found("PATCH", path, patch, STRATEGIC) is not None
+
+    async def retaint(self, name: str, taint: Mapping[str, Any] | None) -> None:
+        """Our taint on a Node, or none; refused (409) where the Node changed in between."""
+        path = f"/api/v1/nodes/{name}"
+        if (body := await self._found("GET", path)) is not None:
+            await self._found("PATCH", path + _MANAGER, retainted(body, taint), MERGE)
 
     async def nodes(self, label: str = "") -> list[dict[str, Any]]:
         """Nodes in full; only for the clean-up."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from orion_contracts import kubernetes as names
 from orion_contracts.stamp import iso
 from orion_operator.api import ApiError
 from orion_operator.board import Board
 from orion_operator.cluster import Cluster
-from orion_operator.feedback import condition_patch, taint_patch
+from orion_operator.feedback import condition_patch, wanted_taint
 from orion_operator.labels import Belonging, refuge
 from orion_operator.lease import Lease
 from orion_operator.loose import mapping
@@ -64,24 +64,25 @@ class NodeWriter:
     async def feed_back(self, boards: Iterable[Board], wanted: FeedbackSpec) -> None:
         """Conditions and taints. What is not allowed is said once: it is optional."""
         now = iso(self._wall() // 1)
-        changes: list[tuple[str, str, dict[str, Any]]] = []
+        changes: list[Callable[[], Awaitable[object]]] = []
         for board in boards:
             if (patch := condition_patch(board, wanted, now)) is not None:
-                changes.append((board.name, "status", patch))
-            if (patch := taint_patch(board, wanted)) is not None:
-                changes.append((board.name, "", patch))
+                changes.append(partial(self._cluster.patch_node, board.name, patch, "status"))
+            taint = wanted_taint(board, wanted)
+            if (taint is not None) != board.tainted:
+                changes.append(partial(self._cluster.retaint, board.name, taint))
         if not changes or not await self._lease.confirm():
             return
-        for name, subresource, patch in changes:
+        for change in changes:
             try:
-                await self._cluster.patch_node(name, patch, subresource)
+                await change()
                 self._metrics.node_writes.inc()
             except ApiError as error:
-                if str(error) != self._refused:
+                if error.status != 409 and str(error) != self._refused:
                     log.warning(
                         "feedback: %s (the chart's feedback.enabled gives the right)", error
                     )
-                self._refused = str(error)
+                    self._refused = str(error)
 
     async def leave_excluded(self, belonging: Belonging, nodes: Mapping[str, NodeFacts]) -> None:
         """Restart our own Deployment if this board is excluded and another one is not."""

@@ -26,23 +26,24 @@ class NodeFacts:
     ready: bool = True
     tainted: bool = False
     condition: str = ""
-    """Status of our own condition; empty: not there."""
+    """Status and reason of our own condition, as in `False/Hot`; empty: not there."""
 
 
 def read_node(body: Mapping[str, Any]) -> NodeFacts:
     """From a Node as the API server sends it; parts that make no sense count as absent."""
     metadata, spec, status = (mapping(body.get(k)) for k in ("metadata", "spec", "status"))
     labels = mapping(metadata.get("labels"))
-    conditions = {c.get("type"): str(c.get("status")) for c in mappings(status.get("conditions"))}
+    conditions = {c.get("type"): c for c in mappings(status.get("conditions"))}
+    own = conditions.get(CONDITION)
     return NodeFacts(
         name=str(metadata["name"]),
         memory_bytes=_memory(mapping(status.get("capacity")).get("memory")),
         node_class=str(labels.get(names.CLASS_LABEL, "")),
         owner=str(labels.get(names.OWNER_LABEL, "")),
         unschedulable=spec.get("unschedulable") is True,
-        ready=conditions.get("Ready") == "True",
+        ready=mapping(conditions.get("Ready")).get("status") == "True",
         tainted=any(t.get("key") == names.TAINT for t in mappings(spec.get("taints"))),
-        condition=conditions.get(CONDITION, ""),
+        condition=f"{own.get('status')}/{own.get('reason')}" if own else "",
     )
 
 
