@@ -9,10 +9,11 @@ import typer
 
 from orion_cli.options import Json, Password, PasswordFile, RedisAddr, Url, Version
 
+EPILOG = "Start with: orion up   then, in another terminal: orion chat"
 app = typer.Typer(
     name="orion",
     help="One address for a handful of Ollama boards: run it here, talk to it, look at it.",
-    epilog="Start with: orion up   then, in another terminal: orion chat",
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.text import Text
 
 from orion_cli import checks, examine
+from orion_cli.calling import as_called
 from orion_cli.checks import Finding, Level
 from orion_cli.problem import FAILED
 from orion_cli.state import StoreAddress, runs
@@ -82,7 +83,9 @@ def _print(findings: Sequence[Finding]) -> None:
         )
         out.print(line, soft_wrap=True)
         if finding.remedy and finding.level != "ok":
-            out.print(Text(f"{'':{width + 8}}→ {finding.remedy}", style="dim"), soft_wrap=True)
+            out.print(
+                Text(f"{'':{width + 8}}→ {as_called(finding.remedy)}", style="dim"), soft_wrap=True
+            )
     counts = Counter(finding.level for finding in findings)
     out.print()
     out.print(f"{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failures")

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
-from orion_cli.commands import app
+from orion_cli.calling import as_called, myself
+from orion_cli.commands import EPILOG, app
 from orion_cli.problem import FAILED, INTERRUPTED, Problem
 
 
 def main() -> None:
     """Run; whatever goes wrong is said in words, with a remedy where there is one."""
     try:
-        app()
+        for command in app.registered_commands:
+            if command.callback is not None:
+                command.callback.__doc__ = as_called(command.callback.__doc__ or "")
+        app.info.epilog = as_called(EPILOG)
+        app(prog_name=myself())
     except Problem as problem:
         _complain(problem.text, problem.remedy)
         sys.exit(problem.code)
@@ -39,10 +44,11 @@ def _complain(text: str, remedy: str) -> None:
     from orion_cli.terminal import console, printable
 
     err = console(stderr=True)
-    err.print(Text("orion: ", style="bold red").append(printable(text), style="default not bold"),
+    said = printable(as_called(text))
+    err.print(Text("orion: ", style="bold red").append(said, style="default not bold"),
               soft_wrap=True)  # fmt: skip
     if remedy:
-        err.print(Text(f"  → {remedy}"), soft_wrap=True)
+        err.print(Text(f"  → {as_called(remedy)}"), soft_wrap=True)
 
 
 if __name__ == "__main__":

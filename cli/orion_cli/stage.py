@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from orion_cli.boards import Choice
+from orion_cli.calling import as_called
 from orion_cli.rows import Row
 from orion_cli.state import Run
 from orion_cli.terminal import console, printable
@@ -127,14 +128,14 @@ def _settled(node: Mapping[str, Any], run: Run) -> bool:
 def _condition(row: Row) -> str:
     """What is worth a line: not each request."""
     state = "takes work" if row.mood == "good" else row.state
-    return f"{state} ({row.remark})" if row.remark and row.mood != "good" else state
+    return f"{state} ({as_called(row.remark)})" if row.remark and row.mood != "good" else state
 
 
 def ways_in(run: Run, model: str) -> list[tuple[str, str]]:
     """How to point each kind of client here."""
     body = '{"model": "%s", "messages": [{"role": "user", "content": "Hello"}]}' % model  # noqa: UP031
     return [
-        ("chat", 'orion chat "What is the capital of France?"'),
+        ("chat", as_called('orion chat "What is the capital of France?"')),
         ("curl", f"curl {run.url}/api/chat -d '{body}'"),
         ("Ollama", f"export OLLAMA_HOST={run.url}"),
         ("OpenAI", f'OpenAI(base_url="{run.url}/v1", api_key="unused")'),

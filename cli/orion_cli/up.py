@@ -14,6 +14,7 @@ import httpx
 
 from orion_cli import plan, state
 from orion_cli.boards import LOCAL_OLLAMA, choose
+from orion_cli.calling import as_called
 from orion_cli.child import ChildFailed
 from orion_cli.launch import Wishes, launch
 from orion_cli.ports import answers, need_free
@@ -123,4 +124,6 @@ class _Up:
         agents = [name for name in running if name.startswith("agent ")]
         await self._supervisor.stop([["router"], agents, ["boards"]], plan.STOP_GRACE_S)
         if self._run is not None:
-            self._stage.say("stopped; accepted requests are kept for the next `orion up`")
+            self._stage.say(
+                as_called("stopped; accepted requests are kept for the next `orion up`")
+            )

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orion_cli.calling import as_called
 from orion_cli.rows import COLUMNS, Mood, Row, of_excluded, of_node, sort_key, summary
 from orion_cli.terminal import printable
 
@@ -30,7 +31,7 @@ def table(boards: Iterable[Row]) -> Table:
     for column in COLUMNS:
         made.add_column(column, no_wrap=column in ("board", "class", "state", "temp", "RAM"))
     for row in boards:
-        cells = [Text(printable(cell)) for cell in row.cells]
+        cells = [Text(printable(as_called(cell))) for cell in row.cells]
         cells[2].stylize(STYLES[row.mood])
         made.add_row(*cells, style="dim" if row.mood == "off" else "")
     return made
