@@ -5,17 +5,14 @@ from __future__ import annotations
 from anyio import to_thread
 
 from orion_agent.answer import refusal
-from orion_agent.entries import SAMPLE_BYTES
 from orion_contracts import limits
+from orion_contracts.entry_kinds import INLINE_BYTES, SAMPLE_BYTES
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry, Ledger, Started
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
 from orion_contracts.sizes import Limits
 from orion_contracts.traces import Traces, traces
-
-INLINE_BYTES = 32 * 1024
-"""Larger bodies are checked in a thread: the event loop has tokens to pass on."""
 
 
 async def read(raw: bytes, most: Limits) -> InferenceRequest:

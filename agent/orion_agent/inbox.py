@@ -18,10 +18,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from orion_agent import direct
-from orion_agent.entries import Direct, Doorbell, Garbage, read_entry
 from orion_agent.settler import Settler
 from orion_agent.slots import Slots
 from orion_contracts import keys
+from orion_contracts.entry_kinds import Direct, Doorbell, Garbage, kind_of
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry
 from orion_contracts.messages import InferenceRequest
@@ -132,7 +132,7 @@ class Inbox:
 
     async def _serve(self, entry: str, fields: Fields) -> None:
         try:
-            match read_entry(fields or {}):
+            match kind_of(fields or {}):
                 case Doorbell() as bell if self._slots.closed:
                     await self._settler.turn_away(entry, bell)
                 case Doorbell() as bell:
@@ -168,7 +168,7 @@ class Inbox:
             for entry, fields in await self._read(after, 100, None):
                 if self._slots.holds(entry):
                     continue
-                match read_entry(fields or {}):
+                match kind_of(fields or {}):
                     case Doorbell() as bell:
                         await self._settler.turn_away(entry, bell)
                     case Direct(payload) if after == "0":

@@ -29,6 +29,11 @@ def dumps(document: object) -> bytes:
         return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def size(text: str) -> int:
+    """Bytes, as the store will hold them."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 class Outbox:
     """What one attempt has produced. `wake` is set when there is something new to look at."""
 
@@ -54,10 +59,10 @@ class Outbox:
         """Take one token from the engine."""
         if content := delta.get("content"):
             self._content.append(content)
-            self._bytes += len(content)
+            self._bytes += size(content)
         if thinking := delta.get("thinking"):
             self._thinking.append(thinking)
-            self._bytes += len(thinking)
+            self._bytes += size(thinking)
         if calls := delta.get("tool_calls"):
             self.tool_calls.extend(calls)
         self.tokens += 1

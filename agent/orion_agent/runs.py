@@ -12,13 +12,13 @@ from anyio.abc import TaskGroup
 from redis.exceptions import ResponseError
 
 from orion_agent import direct
-from orion_agent.entries import Doorbell
 from orion_agent.keeper_terms import on_terms
 from orion_agent.parts import Parts
 from orion_agent.recovery import Recovery
 from orion_agent.runner import Attempt
 from orion_agent.settler import Settler
 from orion_agent.tools import Outcome, Tools
+from orion_contracts.entry_kinds import Doorbell
 from orion_contracts.errors import LedgerRefused
 from orion_contracts.ledger import DirectEntry, FailureKind, Started
 from orion_contracts.messages import InferenceRequest

@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from orion_agent import direct
-from orion_agent.entries import Doorbell
 from orion_agent.patience import Patience
 from orion_contracts import keys
+from orion_contracts.entry_kinds import Doorbell
 from orion_contracts.errors import InvalidRequest, LedgerRefused
 from orion_contracts.ledger import DirectEntry, FailureKind, Ledger
 from orion_contracts.messages import InferenceRequest

@@ -8,14 +8,19 @@ from typing import Any, NamedTuple
 import orjson
 
 from orion_contracts import schema
+from orion_contracts.entry_kinds import SAMPLE_BYTES, is_cancel, payload_of
 from orion_contracts.errors import InvalidRequest
-from orion_contracts.limits import DEFAULT_LIMITS, Limits, check_sizes, parse_json
+from orion_contracts.limits import (
+    DEFAULT_LIMITS,
+    Limits,
+    check_sizes,
+    is_request_id,
+    parse_json,
+)
 from orion_contracts.messages import InferenceRequest, InferenceResponse
+from orion_contracts.spelling import text
 from orion_contracts.stamp import iso_now
 from orion_contracts.traces import traces
-
-FIELDS = (b"payload", b"data")
-SAMPLE_BYTES = 512
 
 
 class Refusal(NamedTuple):
@@ -40,7 +45,7 @@ def read_entry(
     fields: Mapping[bytes, bytes], source: str, limits: Limits = DEFAULT_LIMITS
 ) -> Entry | Refusal:
     """Read `payload` (or `data`). `source` signs the error answer of a refusal."""
-    raw = next((fields[name] for name in FIELDS if name in fields), None)
+    raw = payload_of(fields)
     if raw is None:
         return Refusal(
             "the entry has no field named payload (or data)", "", "", b"", _sample(fields)
@@ -54,6 +59,18 @@ def read_entry(
     except InvalidRequest as error:
         return refuse(error, raw, source, document)
     return Entry(request, raw, InferenceRequest.unknown_fields(document))
+
+
+def read_cancel(fields: Mapping[bytes, bytes]) -> str | Refusal | None:
+    """The id of the request that the entry asks to cancel; None: it is no such entry."""
+    if not is_cancel(fields):
+        return None
+    request_id = text(fields.get(b"request_id", b""))
+    if is_request_id(request_id):
+        return request_id
+    sample = b" ".join(name[:64] + b"=" + value[:64] for name, value in list(fields.items())[:8])
+    why = "a cancel needs a field request_id with a UUID like 123e4567-e89b-..."
+    return Refusal(why, "", "", b"", sample[:SAMPLE_BYTES])
 
 
 def _sample(fields: Mapping[bytes, bytes]) -> bytes:

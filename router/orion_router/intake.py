@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from orion_contracts import keys
-from orion_contracts.entries import Entry, Refusal, read_entry, refuse
+from orion_contracts.entries import Entry, Refusal, read_cancel, read_entry, refuse
+from orion_contracts.entry_kinds import INLINE_BYTES
 from orion_contracts.errors import LedgerRefused
 from orion_contracts.ledger import DirectEntry, Ledger, is_lasting
 from orion_contracts.limits import Limits
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 BLOCK_MS = 1000
 BATCH = 16
 RECLAIM_S = 2.0
-INLINE_BYTES = 32 * 1024
-"""Larger entries are read in a thread: the event loop has answers to pass on."""
 
 
 class Intake:
@@ -116,9 +115,12 @@ class Intake:
         self, source: DirectEntry, entry: bytes, fields: Mapping[bytes, bytes]
     ) -> None:
         stream, group = source.stream, source.group
-        if fields.get(b"type") == b"cancel":
-            request_id = fields.get(b"request_id", b"").decode(errors="replace")[:64]
-            await self._ledger.cancel(request_id)
+        cancelled = read_cancel(fields)
+        if isinstance(cancelled, Refusal):
+            await self._refuse(source, cancelled)
+            return
+        if cancelled is not None:
+            await self._ledger.cancel(cancelled)
             await self._store.xack(stream, group, entry)
             await self._store.xdel(stream, entry)
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,6 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from orion_contracts import keys
+from orion_contracts.entry_kinds import Doorbell, kind_of
+from orion_contracts.spelling import text
 from orion_router.intake import Intake
 from orion_router.lease import PlannerLease
 from orion_router.watch import Watch
@@ -38,6 +42,7 @@ class Strays:
         self._watch = watch
         self._lease = lease
         self._gone_s = gone_s
+        self._said: dict[str, str] = {}
 
     async def run(self) -> None:
         """Look every LOOK_S until cancelled."""
@@ -45,23 +50,31 @@ class Strays:
             await anyio.sleep(LOOK_S)
             if not self._lease.held:
                 continue
-            try:
-                await self._intake.reclaim()
-                for node in self._watch.fleet.nodes.values():
-                    lost_s = node.lost_since_s
-                    if lost_s is not None and time.monotonic() - lost_s > self._gone_s:
-                        await self._empty(node.name)
-            except RedisError as error:
-                log.warning("strays: %s", error)
+            await self._guarded(self._intake.reclaim, "entries of a router that died")
+            for node in list(self._watch.fleet.nodes.values()):
+                lost_s = node.lost_since_s
+                if lost_s is not None and time.monotonic() - lost_s > self._gone_s:
+                    await self._guarded(partial(self._empty, node.name), f"board {node.name}")
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]], what: str) -> None:
+        """What one of them holds keeps none of the others waiting."""
+        try:
+            await work()
+        except RedisError as error:
+            if self._said.get(what) != str(error):
+                log.warning("strays: %s: %s", what, error)
+            self._said[what] = str(error)
+        else:
+            self._said.pop(what, None)
 
     async def _empty(self, node: str) -> None:
         stream = keys.node_requests(node)
         entries: Any = await self._store.xrange(stream, count=BATCH)
         for entry, fields in entries:
-            if b"token" in fields:  # a doorbell: its request is in the queue again
+            if isinstance(kind_of(fields), Doorbell):  # its request is in the queue again
                 await self._settle(stream, entry)
             else:
-                log.info("moving entry %s of the lost board %s", entry.decode(), node)
+                log.info("moving entry %s of the lost board %s", text(entry), node)
                 await self._intake.handle(entry, fields, stream, keys.WORKERS_GROUP)
 
     async def _settle(self, stream: str, entry: bytes) -> None:

@@ -13,7 +13,6 @@ from ollama import ResponseError
 from orion_agent import calls
 from orion_agent.engine import Done
 from orion_agent.engine_errors import translate
-from orion_agent.entries import Direct, Doorbell, Garbage, read_entry
 from orion_agent.gates import Gates
 from orion_agent.ollama_engine import OllamaEngine
 from orion_agent.outbox import Delta, Outbox
@@ -23,6 +22,7 @@ from orion_agent.settings import read_settings
 from orion_agent.stall import DEFAULT_LOAD_S, Silence, load_budget_s, prefill_budget_s
 from orion_contracts import schema
 from orion_contracts.config import Thresholds
+from orion_contracts.entry_kinds import Direct, Doorbell, Garbage, kind_of
 from orion_contracts.errors import (
     EngineCrashed,
     EngineError,
@@ -101,7 +101,7 @@ def test_a_cache_hit_does_not_shorten_the_budget() -> None:
 )
 def test_entries(fields: dict[bytes, bytes], expected: object) -> None:
     """Told apart by their fields' names."""
-    found = read_entry(fields)
+    found = kind_of(fields)
     assert isinstance(found, expected) if isinstance(expected, type) else found == expected
 
 
