@@ -26,6 +26,8 @@ APPS: Final = ("app://*", "file://*", "tauri://*", "vscode-webview://*", "vscode
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 """They change nothing, and a foreign page cannot see their answers."""
 
+SEVERAL: Final = b""
+"""No pattern allows it, not even `*`."""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,]+")
 _ALLOWED_HEADERS: Final = (
     "Authorization, Content-Type, User-Agent, Accept, X-Requested-With, OpenAI-Beta, "
@@ -88,16 +90,18 @@ class Origins:
             return Verdict(0, shown + _SHOWN)
         if method in SAFE_METHODS:
             return PASS
-        text = f"pages of {text[:100]} may not use this address; see --origins"
+        text = f"pages of {text[:100] or 'no one origin'} may not use this address; see --origins"
         return Verdict(403, [], Fault(403, text, "origin_not_allowed"))
 
 
 def origin_of(scope: Scope) -> bytes | None:
-    """The Origin header, where there is one: browsers send it, programs do not."""
+    """The Origin header, where there is one: browsers send it, programs do not. Several become
+    one that no pattern allows: no browser sends two, and whoever does wants one overlooked."""
+    found: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"origin":
-            return bytes(value)
-    return None
+            found = bytes(value) if found is None else SEVERAL
+    return found
 
 
 def _own(scope: Scope) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orion_router.gateway.origins import Origins, read_origins
+from orion_router.gateway.origins import Origins, origin_of, read_origins
 from orion_router.settings import Settings
 from unit.gateway.gateway_harness import CHAT, ID, FakeDesk, client
 
@@ -147,3 +147,16 @@ def test_what_is_no_origin_is_refused_at_the_start(
 
     assert "is not an origin" in capsys.readouterr().err
     assert read_origins(" , ") == ()
+
+
+@pytest.mark.parametrize("more", [(), ("*",)])
+@pytest.mark.parametrize("second", ["http://localhost", EVIL])
+def test_two_origins_are_none(second: str, more: tuple[str, ...]) -> None:
+    """No browser sends two: whoever does wants one of them overlooked."""
+    names = [(b"origin", b"http://localhost"), (b"host", b"pi"), (b"origin", second.encode())]
+    scope = {"method": "POST", "headers": names}
+    origin = origin_of(scope)
+    assert origin is not None
+    verdict = Origins.allowing(more).judge(origin, scope)
+
+    assert (verdict.status, verdict.headers) == (403, [])
