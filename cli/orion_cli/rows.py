@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ REASONS: Mapping[str, str] = {
     "wedged": "its Ollama hangs",
     "blind": "its temperature is no longer readable",
 }
+WORKING = ("ASSIGNED", "RUNNING")
 COLUMNS = ("board", "class", "state", "temp", "RAM", "resident models", "running", "remark")
 
 
@@ -60,6 +61,18 @@ def of_node(node: Mapping[str, Any]) -> Row:
     )
 
 
+def occupied(
+    nodes: Iterable[Mapping[str, Any]], requests: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The boards with the work that the list of requests gives them: the gateway's own view of
+    its boards is up to some seconds older, and the two would contradict each other."""
+    held: dict[str, list[str]] = {}
+    for each in requests:
+        if each.get("state") in WORKING:
+            held.setdefault(str(each.get("node")), []).append(str(each.get("request_id")))
+    return [{**node, "inflight": held.get(str(node.get("name")), [])} for node in nodes]
+
+
 def of_excluded(name: str, class_name: str, why: str) -> Row:
     """A board that gets no agent: only `orion up` knows of it."""
     return Row(name, class_name, "excluded", "-", "-", "-", "-", why, "off")
@@ -73,7 +86,7 @@ def sort_key(row: Row) -> tuple[bool, str]:
 def summary(requests: Sequence[Mapping[str, Any]], boards: Sequence[Row], most: int) -> str:
     """One line: what waits, what runs, who may take more. `most`: how many were asked for."""
     waiting = sum(each.get("state") == "QUEUED" for each in requests)
-    running = sum(each.get("state") in ("ASSIGNED", "RUNNING") for each in requests)
+    running = sum(each.get("state") in WORKING for each in requests)
     shown = [row for row in boards if row.mood != "off"]
     able = sum(row.mood == "good" for row in shown)
     more = "+" if len(requests) >= most else ""

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from orion_cli.boards import Choice
 from orion_cli.calling import as_called
-from orion_cli.rows import Row
+from orion_cli.rows import Row, occupied
 from orion_cli.state import Run
 from orion_cli.terminal import console, printable
 from orion_cli.view import LISTED, rows, screen, table
@@ -103,8 +103,9 @@ class Stage:
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._live.start()
         while True:
-            boards = await self._boards(http, run)
+            nodes = (await _get(http, "/v1/nodes")).get("nodes", [])
             listed = (await _get(http, f"/v1/requests?limit={LISTED}")).get("requests", [])
+            boards = rows(occupied(nodes, listed), run.excluded)
             self._live.update(screen(boards, listed, foot), refresh=True)
             await asyncio.sleep(REFRESH_S)
 

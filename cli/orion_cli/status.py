@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from orion_cli import gateway
-from orion_cli.rows import summary
+from orion_cli.rows import occupied, summary
 from orion_cli.state import runs
 from orion_cli.terminal import console, printable
 from orion_cli.view import LISTED, rows, table
@@ -25,6 +25,7 @@ def run(url: str, as_json: bool) -> int:
         requests = gateway.fetch(http, f"/v1/requests?limit={LISTED}")
     excluded = next((run.excluded for run in runs() if run.url == url), ())
     listed: Sequence[Mapping[str, Any]] = requests.get("requests", [])
+    nodes = occupied(nodes, listed)
     if as_json:
         document = {"url": url, "nodes": nodes, "excluded": excluded, "requests": listed}
         print(json.dumps(document, indent=2, ensure_ascii=False))

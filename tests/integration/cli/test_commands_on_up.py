@@ -199,6 +199,19 @@ def test_drain_and_back(canned_up: Up) -> None:
     wait_until(lambda: "draining" not in canned_up.orion("status").stdout, "it is back", 15.0)
 
 
+def test_draining_the_last_board_is_said(canned_up: Up) -> None:
+    """The first of two leaves one; the second leaves none, and that is said."""
+    boards = ("pi-16gb", "pi-8gb")
+    try:
+        first, second = (canned_up.orion("drain", board).stdout for board in boards)
+    finally:
+        for board in boards:
+            assert canned_up.orion("drain", board, "--undo").returncode == 0
+    assert "No board is left" not in first
+    assert "No board is left that takes work" in second
+    wait_until(lambda: "draining" not in canned_up.orion("status").stdout, "all back", 15.0)
+
+
 def test_drain_of_an_unknown_board_names_the_known(canned_up: Up) -> None:
     """A typing error is not kept as a mark for a board that never comes."""
     said = canned_up.orion("drain", "pi-32gb")

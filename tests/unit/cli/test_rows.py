@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orion_cli.rows import COLUMNS, of_excluded, of_node, summary
+from orion_cli.rows import COLUMNS, occupied, of_excluded, of_node, summary
 from orion_cli.view import rows, table
 
 NODE: dict[str, Any] = {
@@ -63,6 +63,20 @@ def test_excluded_boards_come_last() -> None:
     """They are shown although no router knows them."""
     shown = rows([node(name="z")], [{"name": "a", "class_name": "excluded", "why": "4 GB"}])
     assert [(row.name, row.state) for row in shown] == [("z", "ready"), ("a", "excluded")]
+
+
+def test_the_table_and_the_requests_below_it_agree() -> None:
+    """What a board works on is counted from the list of requests, whatever its own line said."""
+    nodes = [node(name="a", inflight=["old"]), node(name="b", inflight=[])]
+    requests = [
+        {"request_id": "r1", "state": "RUNNING", "node": "b"},
+        {"request_id": "old", "state": "COMPLETED", "node": "a"},
+        {"request_id": "r2", "state": "QUEUED"},
+    ]
+    shown = rows(occupied(nodes, requests), [])
+
+    assert [(row.state, row.running[0]) for row in shown] == [("ready", "0"), ("busy", "1")]
+    assert summary(requests, shown, 10).startswith("1 running · 1 waiting")
 
 
 def test_the_line_below_counts() -> None:
