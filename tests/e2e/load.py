@@ -65,9 +65,7 @@ class Load:
         """The verdict, when the Job has told its history."""
         until(lambda: "HISTORY " in self._log(), self.span_s + 320, f"{self.name} ends", 2.0)
         told = json.loads(self._log().rpartition("HISTORY ")[2])
-        asked = [
-            Asked(i, reply, ok, streamed=True, channel="e2e") for i, reply, ok in told["asked"]
-        ]
+        asked = [Asked(i, reply, ok, channel="e2e") for i, reply, ok in told["asked"]]
         entries = [Entry(*each) for each in told["entries"]]
         return judge(History(asked, live=entries, end=entries))
 
