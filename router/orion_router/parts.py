@@ -89,7 +89,7 @@ class Parts:
             tasks.start_soon(self.planner.run, name="planner")
             tasks.start_soon(self.upkeep.run, name="upkeep")
             tasks.start_soon(self.strays.run, name="strays")
-            tasks.start_soon(self.desk.mend, name="desk")
+            tasks.start_soon(self.desk.tracker.mend, name="tracker")
             tasks.start_soon(self.intake.run, name="intake")
 
     async def close(self) -> None:

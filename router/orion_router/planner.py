@@ -12,14 +12,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from orion_contracts.ledger import Dispatched, Ledger, Obstacle, is_lasting
-from orion_contracts.messages import InferenceResponse
 from orion_contracts.meta import Meta
-from orion_contracts.stamp import iso_now
 from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.lease import PlannerLease
 from orion_router.policy import Decision, Waiting
 from orion_router.trouble import Trouble
+from orion_router.verdicts import give_up
 from orion_router.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -27,11 +26,6 @@ log = logging.getLogger(__name__)
 RESYNC_S = 5.0
 COOL_S = 2.0
 """How long a board whose engine said "not now" is left alone."""
-TEXT = {
-    "model_not_found": "model '{model}' not found",
-    "no_node_eligible": "no board may take work now (too hot, out of memory or gone)",
-    "record_lost": "the record of this request was overwritten in the store",
-}
 
 
 class Planner:
@@ -191,15 +185,7 @@ class Planner:
 
     async def _close(self, request_id: str, model: str, code: str) -> None:
         """Give up on a queued request."""
-        final = InferenceResponse(
-            request_id=request_id,
-            model=model,
-            timestamp=iso_now(),
-            source=f"orion-inference-router/{self._router}",
-            status="rejected" if code == "no_node_eligible" else "failed",
-            error=TEXT[code].format(model=model),
-            error_code=code,
-        )
+        final = give_up(request_id, model, code, self._router)
         await self._ledger.reject(
             request_id, self.lease.epoch, final.status, orjson.dumps(final.to_wire())
         )
