@@ -135,7 +135,8 @@ def sweep_without_epoch(text: str) -> str:
     """A deposed planner goes on assigning and sweeping."""
     return swap(
         text,
-        "local function is_planner(epoch) return redis.pcall('HGET', PLANNER, 'epoch') == epoch end",
+        "local function is_planner(epoch) "
+        "return redis.pcall('HGET', PLANNER, 'epoch') == epoch end",
         "local function is_planner() return true end",
     )
 

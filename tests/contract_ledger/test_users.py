@@ -44,7 +44,8 @@ RUN_TIME = ("FUNCTION LOAD x", "CONFIG GET *", "SET orion:inference:config {}",
 OWN: dict[str, tuple[str, ...]] = {
     "router": (
         *RUN_TIME, "HSET orion:inference:node:pi a b", "HSET orion:inference:kept:pi a b",
-        "SET orion:inference:drain:pi x", "SADD orion:inference:nodes x", "HSET orion:inference:incarnations pi x",
+        "SET orion:inference:drain:pi x", "SADD orion:inference:nodes x",
+        "HSET orion:inference:incarnations pi x",
         "XREAD STREAMS private 0", "XRANGE private - +",
     ),
     "worker": (
