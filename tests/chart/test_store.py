@@ -89,15 +89,6 @@ def test_nothing_is_forgotten() -> None:
     assert configuration(matrix.CHOICES["store"]["own-secret"])["appendfsync"] == "everysec"
 
 
-def test_clients_outside_keep_their_address() -> None:
-    """Behind another board's address store.allowedClients.cidrs could not tell who they are."""
-    inside = one(objects({}), "Service/orion-inference-store")["spec"]
-    outside = one(objects(matrix.CHOICES["store"]["reachable"]), "Service/orion-inference-store")
-
-    assert "externalTrafficPolicy" not in inside
-    assert outside["spec"]["externalTrafficPolicy"] == "Local"
-
-
 def test_half_of_its_memory_is_left_for_rewrites() -> None:
     """maxmemory is at most half of the container's limit."""
     store = pod(objects(), "StatefulSet/orion-inference-store").container("store")
