@@ -27,7 +27,7 @@ would become hundreds in memory. Counts within strings, too, so it leaves room f
 
 
 OPTION_LEAST: Mapping[str, int] = {"num_batch": 1}
-OPTION_MOST: Mapping[str, int] = {"num_thread": 1024}
+OPTION_MOST: Mapping[str, int] = {"num_thread": 64}
 """Seen with Ollama: a batch of 0 ends its runner, 100,000 threads hang it."""
 
 
