@@ -32,6 +32,7 @@ class Lease:
         self._seen: LeaseFacts | None = None
         self._unchanged_since_s = clock()
         self._renewed_s = -1e9
+        self._said = ""
         self.holder = ""
         self.held = False
 
@@ -50,9 +51,10 @@ class Lease:
         except ApiError as error:
             log.warning("lease: %s", error)
             held = self.held and self._clock() - self._renewed_s < LEASE_S
-        if held != self.held:
-            log.info("this operator %s", "is in charge" if held else f"waits for {self.holder}")
-        self.held = held
+        word = "is in charge" if held else f"waits for {self.holder or 'the API server'}"
+        if word != self._said:
+            log.info("this operator %s", word)
+        self.held, self._said = held, word
         return held
 
     async def _move(self, found: LeaseFacts | None) -> bool:

@@ -33,8 +33,6 @@ def of_error(error: Exception, address: str) -> Trouble:
     """From what a call to the store raised. Never repeats a password."""
     text = str(error)
     if isinstance(error, StoreUnavailable) and isinstance(error.__cause__, RedisError):
-        if isinstance(error.__cause__, NoPermissionError):
-            return Trouble("StoreForbids", text)
         return of_error(error.__cause__, address)
     if isinstance(error, AuthenticationError) or "WRONGPASS" in text or "NOAUTH" in text:
         return Trouble(

@@ -85,6 +85,9 @@ def test_at_most_every_thirty_seconds() -> None:
     assert not worth_writing(bad, old, QUIET_S - 0.1)
     assert worth_writing(bad, old, QUIET_S)
     assert worth_writing(new, old, 0)
+    superseded = refused("Superseded", "mine is in force", 1, old, NOW)
+    assert worth_writing(superseded, old, 0)
+    assert worth_writing(old, superseded, 0)
     assert worth_writing(old, bad, 0)
 
 
