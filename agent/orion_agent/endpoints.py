@@ -106,9 +106,9 @@ def app(parts: Parts, version: str, stopping: Callable[[], bool]) -> Starlette:
     async def readyz(_: Request) -> Response:
         return _short("; ".join(problems(parts, stopping(), time.monotonic())[0]))
 
-    return Starlette(
-        routes=[Route("/health", health), Route("/livez", livez), Route("/readyz", readyz)]
-    )
+    sharing = parts.sharing.routes() if parts.sharing else []
+    own = [Route("/health", health), Route("/livez", livez), Route("/readyz", readyz)]
+    return Starlette(routes=[*own, *sharing])
 
 
 def _short(problem: str) -> Response:

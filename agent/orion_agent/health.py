@@ -66,6 +66,7 @@ def build(
         models=seen.models,
         pulls=seen.keeping.pulls,
         keeper=seen.keeping.keeper,
+        share_url=seen.keeping.share_url,
         rates=seen.rates or None,
     )
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 from redis.exceptions import RedisError
 
-from orion_agent import keeper_book, keeper_plan
+from orion_agent import keeper_book, keeper_plan, keeper_value
 from orion_agent.keeper_depot import Depot, OllamaDepot
 from orion_agent.keeper_facts import Kept
 from orion_agent.keeper_fit import Room
 from orion_agent.keeper_lanes import Lanes
-from orion_agent.keeper_names import canonical
+from orion_agent.keeper_names import canonical, problem
 from orion_agent.keeper_plan import Step
 from orion_agent.keeper_report import Keeping, tell
 from orion_agent.keeper_sight import Sight
@@ -28,6 +29,7 @@ from orion_agent.keeper_steps import Hands
 from orion_agent.keeper_tries import Tries
 from orion_agent.loader import Loader
 from orion_agent.parts import Parts
+from orion_agent.sharing_plan import Source, source
 from orion_contracts.config import ModelConfig
 from orion_contracts.errors import EngineError
 from orion_contracts.messages import InferenceRequest
@@ -49,8 +51,10 @@ class Keeper:
         self._sight = Sight(parts, self._tries, clock)
         self._hands = Hands(
             parts.who.node, parts.engine, parts.view, loader, parts.reporter, self._open_depot,
-            self._sight.reserve_bytes, parts.settings.pull_silent_s,
+            self._sight.reserve_bytes, parts.settings.pull_silent_s, parts.sharing,
         )  # fmt: skip
+        self._sources: Mapping[str, Source] = {}
+        self._avoid: dict[str, set[str]] = {}
         self._lanes = Lanes(self._tries, self._do, parts.reporter.nudge)
         self._book = keeper_book.Book(parts.store, parts.who.node)
         self._once: set[str] = set()
@@ -68,6 +72,8 @@ class Keeper:
         """Turn after turn. Nothing that fails here stops the worker."""
         try:
             async with anyio.create_task_group() as tasks:
+                if self._p.sharing is not None:
+                    tasks.start_soon(self._p.sharing.announce, name="share")
                 while True:
                     try:
                         await self._turn(tasks)
@@ -88,7 +94,8 @@ class Keeper:
         if not (reporter.config_seen and self._p.view.seen):
             return  # without a configuration what was placed stays as it is
         await self._book.read_once()
-        facts = self._sight.look(self._book.kept, self._once)
+        self._sources = await self._find_sources()
+        facts = self._sight.look(self._book.kept, self._once, self._sources)
         self._began = True
         self._book.kept = keeper_book.after(facts)
         self._once &= set(facts.placed)
@@ -115,10 +122,32 @@ class Keeper:
             if step is not None and self._lanes.step(lane) is None:
                 self._lanes.begin(tasks, lane, step)
 
+    async def _find_sources(self) -> Mapping[str, Source]:
+        """For what is missing: another board, where boards share."""
+        sharing, node = self._p.sharing, self._p.who.node
+        there = {canonical(m.name) for m in self._p.view.models}
+        missing = {n: m for m in self._sight.assigned if (n := canonical(m.name)) not in there}
+        if sharing is None or not missing:
+            return {}
+        peers = await sharing.peers()
+        found: dict[str, Source] = {}
+        for name, model in missing.items():
+            found[name] = source(name, node, model.nodes, peers, self._avoid.get(name, ()))
+            if found[name] is None and problem(model.name, self._p.settings.model_registries):
+                self._avoid.pop(name, None)  # there is nothing else: ask them all again
+        return found
+
     async def _do(self, step: Step) -> None:
         lasting = self._sight.lasting
-        await self._hands.do(step)
+        try:
+            await self._hands.do(step)
+        except EngineError:
+            if step.kind == "pull":  # next time from another board; from the registry: all anew
+                avoid = self._avoid.setdefault(step.name, set())
+                avoid.add(step.copy.peer.name) if step.copy else avoid.clear()
+            raise
         if step.kind == "pull":
+            self._avoid.pop(step.name, None)
             self._own(step)
         elif step.kind == "load" and step.model is not None:
             self._sight.seats.loaded(lasting, self._sight.resident)
@@ -146,7 +175,7 @@ class Keeper:
                 facts = self._sight.look(self._book.kept, self._once)
                 most = config.thresholds.ram_exclude_percent
                 room = Room(facts.room.available_bytes, facts.room.total_bytes, most)
-                for name in keeper_plan.to_leave(facts, model, room):
+                for name in keeper_value.to_leave(facts, model, room):
                     logger.info("%s leaves memory: a request needs %s", name, request.model)
                     await self._hands.unload(name)
             except EngineError as error:
@@ -154,9 +183,11 @@ class Keeper:
 
     def report(self) -> Keeping:
         """For the health report."""
+        share_url = (self._p.sharing.url or None) if self._p.sharing else None
         if not (self._began and (self._sight.assigned or self._book.kept)):
-            return Keeping()
-        facts = self._sight.look(self._book.kept, self._once)
+            return Keeping(share_url=share_url)
+        facts = self._sight.look(self._book.kept, self._once, self._sources)
         step = self._lanes.step("fetch")
         fetching = step.name if step and step.kind == "pull" else ""
-        return tell(facts, self._refused, self._hands.pull, fetching)
+        told = tell(facts, self._refused, self._hands.pull, fetching)
+        return replace(told, share_url=share_url)

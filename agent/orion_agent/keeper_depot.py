@@ -32,8 +32,12 @@ class Progress:
 class Depot(Protocol):
     """Each method raises orion_contracts.errors.EngineError where the engine fails."""
 
-    def pull(self, model: str) -> AsyncGenerator[Progress]:
+    def pull(self, model: str, insecure: bool = False) -> AsyncGenerator[Progress]:
         """Fetch it; ends without an error only when it is on disk. Left early, what came stays."""
+        ...
+
+    async def copy(self, source: str, destination: str) -> None:
+        """Give it another name."""
         ...
 
     async def delete(self, model: str) -> None:
@@ -63,11 +67,11 @@ class OllamaDepot:
         self._patient = AsyncClient(host, timeout=patient, **common)
         self._prompt = AsyncClient(host, timeout=ANSWER_S, **common)
 
-    async def pull(self, model: str) -> AsyncGenerator[Progress]:
+    async def pull(self, model: str, insecure: bool = False) -> AsyncGenerator[Progress]:
         """See Depot."""
         status = ""
         try:
-            lines: Any = await self._patient.pull(model, stream=True)
+            lines: Any = await self._patient.pull(model, insecure=insecure, stream=True)
             async with aclosing(lines):
                 async for line in lines:
                     status = line.status or ""
@@ -76,6 +80,13 @@ class OllamaDepot:
             raise translate(error, began=True) from error
         if status != "success":
             raise EngineCrashed("the pull ended without `success`")
+
+    async def copy(self, source: str, destination: str) -> None:
+        """See Depot."""
+        try:
+            await self._prompt.copy(source, destination)
+        except Exception as error:
+            raise translate(error, began=False) from error
 
     async def delete(self, model: str) -> None:
         """See Depot."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from orion_agent import keeper_fit
 from orion_agent.keeper_names import canonical
+from orion_agent.sharing_plan import Source
 from orion_contracts.config import ModelConfig
 from orion_contracts.health import DiskModel, ResidentModel
 
@@ -55,6 +56,8 @@ class Facts:
     disk_free_bytes: int | None = None
     disk_reserve_bytes: int = 0
     registries: tuple[str, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict[str, Source])
+    """Where missing models come from, if not from the registry."""
     held: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """(lane, name) to why the last try failed; the next one is not due yet."""
     once: frozenset[str] = frozenset()

@@ -7,13 +7,14 @@ in memory never leaves for something else that is placed here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from orion_agent import keeper_fit, keeper_names
 from orion_agent.keeper_facts import Facts, stays
 from orion_agent.keeper_names import canonical
+from orion_agent.keeper_value import by_value, idle_for_s, preloaded
+from orion_agent.sharing_plan import Copy, Wait
 from orion_contracts.config import ModelConfig
 
 QUIET_S = 2.0
@@ -37,6 +38,8 @@ class Step:
     name: str
     why: str
     model: ModelConfig | None = None
+    copy: Copy | None = None
+    """Of a pull: the board that it comes from, if not from the registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +66,29 @@ def _pull(facts: Facts, refused: Refusals) -> Step | None:
         name = canonical(model.name)
         if name in facts.disk:
             continue
+        source = facts.sources.get(name)
+        named = (
+            keeper_names.problem(model.name, facts.registries)
+            if source is None
+            else keeper_names.refusal(model.name)
+        )
         why = (
             facts.held.get(("fetch", name))
-            or keeper_names.problem(model.name, facts.registries)
+            or named
             or keeper_fit.disk_refusal(facts.disk_free_bytes, facts.disk_reserve_bytes, 0)
         )
         if why:
             refused[model.name] = why
-        elif step is None:
-            step = Step("pull", name, "it is placed here and not on disk", model)
+        elif step is None and not isinstance(source, Wait):
+            step = Step("pull", name, "it is placed here and not on disk", model, source)
     return step
 
 
 def _delete(facts: Facts) -> Step | None:
     """A copy that was fetched here, is not to be retained, and has been away for long enough."""
+    for name in facts.disk:
+        if keeper_names.is_leftover(name) and ("fetch", name) not in facts.held:
+            return Step("delete", name, "a copy that was broken off left this name")
     for name, kept in facts.kept.items():
         there = facts.disk.get(name)
         if name in facts.placed or kept.retain or there is None or there.digest != kept.digest:
@@ -140,8 +152,8 @@ def _place(facts: Facts, model: ModelConfig, name: str, refused: Refusals) -> St
     if there is not None and same:
         return Step("touch", name, "its keep-alive is too short", model) if quiet else None
     freed = there.size_bytes if there is not None else 0
-    guests = [n for n in by_value(facts, facts.resident) if n not in _preloaded(facts)]
-    idle_s = min((_idle_s(facts, guest) for guest in guests), default=GUEST_IDLE_S)
+    guests = [n for n in by_value(facts, facts.resident) if n not in preloaded(facts)]
+    idle_s = min((idle_for_s(facts, guest) for guest in guests), default=GUEST_IDLE_S)
     careful = not quiet or idle_s < GUEST_IDLE_S
     seats = facts.seats_seen if facts.seats is None and careful else facts.seats
     seated = len(facts.resident) - (there is not None)
@@ -153,14 +165,9 @@ def _place(facts: Facts, model: ModelConfig, name: str, refused: Refusals) -> St
         if quiet:
             refused[model.name] = _refusal(facts, wanted)
         return None
-    if quiet and _idle_s(facts, guests[0]) >= GUEST_IDLE_S:
+    if quiet and idle_for_s(facts, guests[0]) >= GUEST_IDLE_S:
         return Step("unload", guests[0], f"it makes room for {model.name}, which is placed here")
     return None
-
-
-def _idle_s(facts: Facts, name: str) -> float:
-    """For how long no request used it; one that was there before us, for as long as we know."""
-    return facts.now_s - facts.used_s[name] if name in facts.used_s else facts.quiet_s
 
 
 def _refusal(facts: Facts, wanted: keeper_fit.Need) -> str:
@@ -171,34 +178,3 @@ def _refusal(facts: Facts, wanted: keeper_fit.Need) -> str:
         f"Ollama keeps {count} model{'s' * (count > 1)} in memory at once here "
         f"(OLLAMA_MAX_LOADED_MODELS), and {', '.join(facts.resident)} came first"
     )
-
-
-def _preloaded(facts: Facts) -> frozenset[str]:
-    """What is in memory because it is placed here, by the names it has there."""
-    twins = (facts.twin(name) for name, model in facts.placed.items() if model.preload)
-    return frozenset(canonical(twin.name) for twin in twins if twin is not None)
-
-
-def by_value(facts: Facts, names: Iterable[str]) -> list[str]:
-    """Idle models, the one that is missed least first: not placed here, then longest unused."""
-    preloaded = _preloaded(facts)
-    idle = [name for name in names if name not in facts.busy]
-    return sorted(idle, key=lambda n: (n in preloaded, facts.used_s.get(n, float("-inf")), n))
-
-
-def to_leave(facts: Facts, model: ModelConfig, room: keeper_fit.Room) -> list[str]:
-    """What has to leave so that a request's model fits; as much as can, where that is not enough.
-
-    The engine does not look at memory before it loads: the kernel would end a process instead.
-    """
-    wanted, gone, freed = facts.need(model), list[str](), 0
-    there = facts.twin(canonical(model.name))
-    if there is not None:
-        freed = there.size_bytes
-    for name in by_value(facts, facts.resident):
-        if room.holds(wanted, freed):
-            break
-        if there is None or name != canonical(there.name):
-            gone.append(name)
-            freed += facts.resident[name].size_bytes
-    return gone

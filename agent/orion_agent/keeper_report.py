@@ -9,6 +9,7 @@ from typing import Any
 from orion_agent.keeper_facts import Facts
 from orion_agent.keeper_names import canonical
 from orion_agent.keeper_pull import Pull
+from orion_agent.sharing_plan import Wait
 
 STEP_PERCENT = 1
 """Progress in such steps: each byte's change would be written to the store's disk."""
@@ -20,6 +21,7 @@ class Keeping:
 
     pulls: tuple[Mapping[str, Any], ...] = ()
     keeper: Mapping[str, Any] | None = None
+    share_url: str | None = None
 
 
 def tell(facts: Facts, refused: Mapping[str, str], pull: Pull | None, fetching: str) -> Keeping:
@@ -30,7 +32,9 @@ def tell(facts: Facts, refused: Mapping[str, str], pull: Pull | None, fetching: 
         if name == fetching and pull is not None:
             pulls.append(_progress(model.name, pull))
         elif name not in facts.disk:
-            pulls.append(_still(model.name, refused.get(model.name, "")))
+            source = facts.sources.get(name)
+            leader = source.leader if isinstance(source, Wait) else ""
+            pulls.append(_still(model.name, refused.get(model.name, ""), leader))
     keeper = {
         "assigned": [model.name for model in facts.assigned],
         "resident": [m.name for m in facts.assigned if facts.twin(canonical(m.name)) is not None],
@@ -51,6 +55,8 @@ def _progress(name: str, pull: Pull) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _still(name: str, why: str) -> Mapping[str, Any]:
+def _still(name: str, why: str, leader: str) -> Mapping[str, Any]:
     entry = {"model": name, "completed_bytes": 0, "total_bytes": 0}
-    return {**entry, "state": "failed", "error": why} if why else {**entry, "state": "waiting"}
+    if why:
+        return {**entry, "state": "failed", "error": why}
+    return {**entry, "state": "waiting", **({"source": leader} if leader else {})}

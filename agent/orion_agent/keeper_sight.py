@@ -11,6 +11,7 @@ from orion_agent.keeper_names import canonical
 from orion_agent.keeper_seats import Seats
 from orion_agent.keeper_tries import Tries
 from orion_agent.parts import Parts
+from orion_agent.sharing_plan import Source
 from orion_contracts.config import ModelConfig
 from orion_contracts.health import ResidentModel
 
@@ -49,7 +50,12 @@ class Sight:
         now_s = time.time()
         return frozenset(n for n, m in self.resident.items() if m.expires_at and lasts(m, now_s))
 
-    def look(self, kept: Mapping[str, Kept], once: Collection[str]) -> Facts:
+    def look(
+        self,
+        kept: Mapping[str, Kept],
+        once: Collection[str],
+        sources: Mapping[str, Source] | None = None,
+    ) -> Facts:
         """The facts now."""
         p, now = self._p, self._clock()
         sample, limits = p.reporter.sample, p.reporter.config.thresholds
@@ -81,6 +87,7 @@ class Sight:
             disk_free_bytes=sample.disk_free_bytes,
             disk_reserve_bytes=self.reserve_bytes,
             registries=p.settings.model_registries,
+            sources=sources or {},
             held=self._tries.held,
             once=frozenset(once),
         )

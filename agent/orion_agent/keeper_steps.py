@@ -16,6 +16,9 @@ from orion_agent.keeper_plan import Step
 from orion_agent.keeper_pull import SILENT_S, Pull
 from orion_agent.loader import MIN_KEEP_ALIVE_S, Loader
 from orion_agent.reporter import Reporter
+from orion_agent.sharing import Sharing
+from orion_agent.sharing_fetch import CopyFailed
+from orion_agent.sharing_plan import Copy
 from orion_agent.view import EngineView
 from orion_contracts.config import ModelConfig
 from orion_contracts.errors import EngineCrashed, EngineRejected, EngineStalled
@@ -37,11 +40,14 @@ class Hands:
     depot: Callable[[], Depot]
     reserve_bytes: int
     silent_s: float = SILENT_S
+    sharing: Sharing | None = None
     pull: Pull | None = None
 
     async def do(self, step: Step) -> None:
         """Carry it out, and look at what has become of it."""
         match step.kind, step.model:
+            case "pull", _ if step.copy is not None:
+                await self._copy(step.name, step.copy)
             case "pull", _:
                 await self._pull(step.name)
             case "delete", _:
@@ -56,8 +62,18 @@ class Hands:
                 raise AssertionError(f"{kind} is of an assigned model")
         await self.reporter.look(disk=step.kind in ("pull", "delete"))
 
-    async def _pull(self, name: str) -> None:
-        pull = Pull(self.depot(), name, self._disk_free, self.reserve_bytes, self.silent_s)
+    async def _copy(self, name: str, copy: Copy) -> None:
+        """From another board: our Ollama pulls by a name that lives only as long as this."""
+        if self.sharing is None:  # pragma: no cover - without it there are no copies
+            raise CopyFailed("model sharing is off")
+        async with self.sharing.ticket(name, copy) as reference:
+            await self._pull(reference, copy.peer.name)
+            listed = reference.removeprefix("http://")
+            await self.depot().copy(listed, name)
+            await self.depot().delete(listed)
+
+    async def _pull(self, name: str, board: str = "") -> None:
+        pull = Pull(self.depot(), name, self._disk_free, self.reserve_bytes, self.silent_s, board)
         self.pull = pull
         self.reporter.nudge()
         try:

@@ -17,6 +17,7 @@ from orion_agent.patience import Patience
 from orion_agent.rates import Rates
 from orion_agent.reporter import Reporter
 from orion_agent.settings import Settings
+from orion_agent.sharing import Sharing
 from orion_agent.slots import Slots
 from orion_agent.view import EngineView
 from orion_contracts.ledger import Ledger
@@ -42,3 +43,4 @@ class Parts:
     usage: Usage = field(default_factory=Usage)
     depot: Callable[[], Depot] | None = None
     """None: the board's Ollama, when the keeper first needs it."""
+    sharing: Sharing | None = None

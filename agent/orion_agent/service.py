@@ -15,7 +15,7 @@ import anyio.from_thread
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from orion_agent import http_server, lean
+from orion_agent import http_server, lean, sharing
 from orion_agent.beat import Beat
 from orion_agent.endpoints import app
 from orion_agent.health import Identity
@@ -49,19 +49,20 @@ class Service:
 
     async def run(self) -> int:
         """Run until stopped; the exit code."""
-        s, parts = self._settings, self._build()
-        schema.validator("inference.request")  # now, not while tokens are waiting
-        lean.trim()
-        worker = Worker(parts)
+        s = self._settings
         with contextlib.ExitStack() as cleanup:
             try:
                 listener = cleanup.enter_context(
                     contextlib.closing(http_server.listen(s.http_host, s.http_port))
                 )
+                parts = self._build(listener.getsockname()[1])
                 cleanup.callback(self._serve_metrics(parts))
             except OSError as error:
                 logger.error("%s", error)
                 return 1
+            schema.validator("inference.request")  # now, not while tokens are waiting
+            lean.trim()
+            worker = Worker(parts)
             server = http_server.make(app(parts, self._version, lambda: worker.stopping))
             async with anyio.create_task_group() as around:
                 closed = anyio.Event()
@@ -94,7 +95,7 @@ class Service:
         if self._around is not None:
             self._around.cancel_scope.cancel()
 
-    def _build(self) -> Parts:
+    def _build(self, http_port: int) -> Parts:
         s = self._settings
         password = read_password(s.redis_password, s.redis_password_file)
         where = (s.redis_addr, password, s.redis_username)
@@ -128,6 +129,7 @@ class Service:
             reporter=reporter,
             beat=beat,
             metrics=metrics,
+            sharing=sharing.make(s, password, store, http_port),
         )
 
     def _serve_metrics(self, parts: Parts) -> Callable[[], None]:

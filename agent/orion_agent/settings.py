@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import socket
 from collections.abc import Mapping
@@ -51,6 +52,12 @@ class Settings:
     max_loaded_models: int = 0
     """Ollama's OLLAMA_MAX_LOADED_MODELS; 0: learned from what it drops."""
     pull_silent_s: float = 120.0
+    share_models: str = "off"
+    share_address: str = ""
+    """Where other boards reach this one; empty: where the store does."""
+    share_mib_per_second: float = 30.0
+    models_dir: str = ""
+    """Ollama's folder of models, if it can be read from here."""
     limits: Limits = DEFAULT_LIMITS
     """Of what a producer puts straight on this board's stream."""
 
@@ -126,7 +133,14 @@ def read_settings(
         bounded_int(0, 64))  # fmt: skip
     add("--pull-silent-s", "seconds without a byte after which a pull is begun anew", 120.0,
         positive_float)  # fmt: skip
+    add("--share-models", "let boards copy models from each other: see docs/adr/0007", "off",
+        choices=("on", "off"))  # fmt: skip
+    add("--share-address", "address at which other boards reach this one (empty: found out)")
+    add("--share-mib-per-second", "MiB per second that this board gives to all others together",
+        30.0, positive_float)  # fmt: skip
+    add("--models-dir", "Ollama's folder of models, to share it (empty: $OLLAMA_MODELS)")
     add("--wedged-mark", "file that exists while Ollama hangs, for a probe that restarts it")
     values = flags.parse(argv)
+    values.models_dir = values.models_dir or (environ or os.environ).get("OLLAMA_MODELS", "")
     own = {name: value for name, value in vars(values).items() if name in _FIELDS}
     return Settings(**own, limits=read_limits(values))

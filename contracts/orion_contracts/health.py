@@ -77,6 +77,8 @@ class NodeHealth:
     """Placed models that are not on disk: on their way, waiting, or why not."""
     keeper: Mapping[str, Any] | None = None
     """What the model keeper is to keep and does; None where nothing is placed."""
+    share_url: str | None = None
+    """Where other boards may copy this one's models."""
     rates: Mapping[str, Mapping[str, float]] | None = None
 
     @property

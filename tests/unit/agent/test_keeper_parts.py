@@ -223,7 +223,7 @@ class Script:
     def __init__(self, *lines: Progress | float | EngineError) -> None:
         self.lines, self.left = lines, False
 
-    async def pull(self, model: str) -> AsyncGenerator[Progress]:
+    async def pull(self, model: str, insecure: bool = False) -> AsyncGenerator[Progress]:
         """Play."""
         try:
             for line in self.lines:
@@ -236,6 +236,9 @@ class Script:
         except anyio.get_cancelled_exc_class():
             self.left = True
             raise
+
+    async def copy(self, source: str, destination: str) -> None:
+        """Not used."""
 
     async def delete(self, model: str) -> None:
         """Not used."""

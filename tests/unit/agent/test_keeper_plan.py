@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from orion_agent.keeper_facts import FOREVER_S, Facts, Kept
 from orion_agent.keeper_fit import GIB, Room
-from orion_agent.keeper_plan import DELETE_AFTER_S, GUEST_IDLE_S, Plan, Step, plan, to_leave
+from orion_agent.keeper_plan import DELETE_AFTER_S, GUEST_IDLE_S, Plan, Step, plan
+from orion_agent.keeper_value import to_leave
 from orion_contracts.config import ModelConfig
 from orion_contracts.health import DiskModel, ResidentModel
 
