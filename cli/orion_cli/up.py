@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from orion_cli import plan, state
-from orion_cli.boards import LOCAL_OLLAMA, choose
+from orion_cli.boards import LOCAL_OLLAMA, choose, parse_node
 from orion_cli.calling import as_called
 from orion_cli.child import ChildFailed
 from orion_cli.launch import Wishes, launch
@@ -39,6 +39,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Until Ctrl-C; the exit code."""
+    for text in options.nodes:
+        parse_node(text)  # a slip of the pen is told before anything is touched
     data = (options.data or state.state_folder() / "data").absolute()
     with state.hold(data):
         need_free(options.port)
