@@ -83,14 +83,16 @@ class Rig:
         """A board joins; returns its name, unique in the cluster."""
         full = f"{self.namespace}-{name}"
         size = {"memory": f"{int(gib * 1024)}Mi", "cpu": "4", "pods": "60"}
-        marks = {"labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}}
-        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": full, **marks}}
-        self._nodes.append(full)
-        self.kube.kubectl("create", "-f", "-", stdin=json.dumps(body))
         ready = {"type": "Ready", "status": "True", "reason": "Test", "message": ""}
-        status = {"status": {"capacity": size, "allocatable": size, "conditions": [ready]}}
-        self.kube.kubectl("patch", "node", full, "--subresource=status", "--type=merge", "-p",
-                          json.dumps(status))  # fmt: skip
+        body = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": full, "labels": labels,
+                         "annotations": {"kwok.x-k8s.io/node": "fake"}},
+            "status": {"capacity": size, "allocatable": size, "conditions": [ready]},
+        }  # fmt: skip
+        self._nodes.append(full)
+        self.kube.kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(body))
         return full
 
     def node(self, full: str) -> Object:
