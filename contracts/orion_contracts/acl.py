@@ -93,11 +93,12 @@ OPERATOR = Role(
     both=(keys.CONFIG, keys.CONFIG_APPLIED, keys.drain("*")),
     reads=(keys.NODES, keys.node_health("*"), keys.alive("*"), keys.inflight("*"), keys.QUEUE,
            keys.DEAD, keys.PLANNER, keys.REQUESTS),
-    writes=(keys.EVENTS,),
+    writes=(keys.EVENTS, keys.mailbox("*")),
     channels=(keys.PLANNER_BEAT,),
 )  # fmt: skip
 """Also of people: `orion doctor` and `orion drain` inside the cluster. Reads the store's settings
-(CONFIG GET) because a store that forgets requests has to be told of."""
+(CONFIG GET) because a store that forgets requests has to be told of. Of routers' mailboxes it asks
+only whether they are there (EXISTS needs no right to read), for a router that died leaves none."""
 PRODUCER = Role(
     "producer",
     "ping xadd xread xrange xrevrange",
