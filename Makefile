@@ -92,6 +92,10 @@ faults: $(VENV)/.dev ## Single faults: store kills, clock steps, takeover, hung 
 fuzz: $(VENV)/.dev ## A hundred thousand hostile entries and bodies; slow cases of the stream contract
 	@$(BIN)/python -m pytest -q -m slow tests/fuzz tests/integration/producers $(ARGS)
 
+.PHONY: test-models
+test-models: $(VENV)/.dev ## The model keeper in real time: pulls, loads, evictions
+	@$(BIN)/python -m pytest -q -m models $(ARGS)
+
 .PHONY: test-cluster
 test-cluster: $(VENV)/.dev ## Operator and chart against a real API server (KUBECONFIG, or ORION_CLUSTER)
 	@scripts/with-cluster $(BIN)/python -m pytest -q -m "cluster or chart" $(ARGS)

@@ -30,7 +30,7 @@ from servers.stores import Store, fake_store, real_store, start_server
 
 TESTS = Path(__file__).parent
 STORES = ("fakeredis", "redis7", "redis8", "valkey9")
-SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build")
+SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build", "models")
 TIER_OF_FOLDER = {
     "integration": "integration",
     "build": "build",

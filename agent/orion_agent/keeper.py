@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 from orion_agent import keeper_book, keeper_plan, keeper_value
 from orion_agent.keeper_depot import Depot, OllamaDepot
 from orion_agent.keeper_facts import Kept
-from orion_agent.keeper_fit import Room
 from orion_agent.keeper_lanes import Lanes
 from orion_agent.keeper_names import canonical, problem
 from orion_agent.keeper_plan import Step
@@ -174,7 +173,8 @@ class Keeper:
                 await reporter.sense()
                 facts = self._sight.look(self._book.kept, self._once)
                 most = config.thresholds.ram_exclude_percent
-                room = Room(facts.room.available_bytes, facts.room.total_bytes, most)
+                taken_bytes = sum(m.size_bytes for m in facts.resident.values())
+                room = replace(facts.room.beside(taken_bytes), ceiling_percent=most)
                 for name in keeper_value.to_leave(facts, model, room):
                     logger.info("%s leaves memory: a request needs %s", name, request.model)
                     await self._hands.unload(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orion_contracts.footprint import DEFAULT_CONTEXT, context_bytes
 
@@ -53,6 +53,13 @@ class Room:
     def reserve_bytes(self) -> int:
         """What has to stay free."""
         return int((self.total_bytes or 0) * (1 - self.ceiling_percent / 100))
+
+    def beside(self, resident_bytes: int) -> Room:
+        """Never more than the models in memory leave: a reading may be older than the last load."""
+        if self.available_bytes is None or self.total_bytes is None:
+            return self
+        left = self.total_bytes - resident_bytes
+        return replace(self, available_bytes=max(0, min(self.available_bytes, left)))
 
     def holds(self, wanted: Need, freed_bytes: int = 0) -> bool:
         """Whether it fits after so much was freed; what is not known stands in nobody's way."""

@@ -18,6 +18,8 @@ from orion_contracts import keys, schema
 from orion_contracts.stamp import iso_now
 from orion_lab.testing import BoardProcess
 
+pytestmark = pytest.mark.models
+
 if TYPE_CHECKING:
     from .conftest import Bench
 

@@ -302,3 +302,13 @@ def test_whatever_is_seen_no_model_in_use_leaves_and_the_reserve_is_kept(
         assert seen.room.holds(seen.need(ModelConfig(name=step.name)))
         assert step.name in assigned
         assert seats is None or len(there) < seats
+
+
+def test_a_reading_older_than_the_last_load_is_not_believed() -> None:
+    """The board said 7 GiB available; a model of 5 has been loaded of its 8 since."""
+    room = Room(7 * GIB, 8 * GIB, 90)
+
+    assert room.beside(5 * GIB).available_bytes == 3 * GIB
+    assert room.beside(0) == room
+    assert room.beside(9 * GIB).available_bytes == 0
+    assert Room(None, None, 90).beside(5) == Room(None, None, 90)
