@@ -13,6 +13,7 @@ import asyncio
 import functools
 import importlib.util
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,7 +32,11 @@ from servers.stores import Store, fake_store, real_store, start_server
 TESTS = Path(__file__).parent
 STORES = ("fakeredis", "redis7", "redis8", "valkey9")
 SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build", "models")
+# `make test` takes fakeredis and Valkey; the others, and the users of a deployment, come with
+# `make test-contract`.
+OTHER_STORES = re.compile(r"\[.*(redis7|redis8|-users)")
 TIER_OF_FOLDER = {
+    "contract_ledger": "contract",
     "integration": "integration",
     "build": "build",
     "chaos": "chaos",
@@ -61,6 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(tier)
         if "store" in getattr(item, "fixturenames", ()):
             item.add_marker("contract")
+        if item.get_closest_marker("contract") and OTHER_STORES.search(item.name):
+            item.add_marker("slow")
         if any(item.get_closest_marker(tier) for tier in SLOW_TIERS):
             item.add_marker("slow")
         if item.get_closest_marker("real_ollama"):
