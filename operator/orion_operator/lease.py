@@ -43,15 +43,17 @@ class Lease:
         return await self.confirm()
 
     async def confirm(self) -> bool:
-        """Look at it now: another may have taken it since."""
+        """Look at it now: another may have taken it since. Raises ApiError when that cannot be
+        told and our own hold has run out."""
         try:
             body = await self._cluster.lease(self._name)
-            found = None if body is None else read_lease(body)
-            held = await self._move(found)
-        except ApiError as error:
-            log.warning("lease: %s", error)
-            held = self.held and self._clock() - self._renewed_s < LEASE_S
-        word = "is in charge" if held else f"waits for {self.holder or 'the API server'}"
+            held = await self._move(None if body is None else read_lease(body))
+        except ApiError:
+            if self.held and self._clock() - self._renewed_s < LEASE_S:
+                return True
+            self.held = False
+            raise
+        word = "is in charge" if held else f"waits for {self.holder or 'the next round'}"
         if word != self._said:
             log.info("this operator %s", word)
         self.held, self._said = held, word
