@@ -47,6 +47,9 @@ def final(
     wall_s = now_s - timing.begun_s
     decode = done.output_tokens or 0
     embeds = request.operation == "embed"
+    why, code = (str(error), error.code) if error else (None, None)
+    if status == "cancelled":  # the ledger's own words, for one that was cancelled before it ran
+        why, code = "cancelled by its client", "cancelled"
     response = InferenceResponse(
         request_id=request.request_id,
         model=request.model,
@@ -58,8 +61,8 @@ def final(
         completion_tokens=outbox.tokens if done.output_tokens is None and not embeds else decode,
         load_duration_ms=ms(timing.load_wait_s + done.load_s),
         total_duration_ms=ms(timing.load_wait_s + done.total_s if done.total_s else wall_s),
-        error=str(error) if error else None,
-        error_code=error.code if error else None,
+        error=why,
+        error_code=code,
         error_status=(error.status or None) if isinstance(error, EngineError) else None,
         node=node,
         attempt=attempt,

@@ -170,7 +170,8 @@ async def test_a_cancel_frees_the_board(bench: Bench) -> None:
     await anyio.sleep(0.5)
     assert await bench.ledger.cancel(request.request_id) == "PENDING"
     final = await bench.final(request, 2)
-    assert final["status"] == "cancelled"
+    assert (final["status"], final["error_code"]) == ("cancelled", "cancelled")
+    assert final["error"] == "cancelled by its client"
     assert final["response"]
     from .conftest import until
 
