@@ -14,7 +14,7 @@ from orion_operator.events import Note, event, notes
 from orion_operator.fields import write
 from orion_operator.metrics import Metrics
 from orion_operator.ownership import Resource
-from orion_operator.status import read_status, worth_writing
+from orion_operator.status import QUIET_S, read_status, worth_writing
 from orion_operator.status_types import ClusterStatus
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,13 @@ class Publisher:
         self,
         cluster: Cluster,
         metrics: Metrics,
+        quiet_s: float = QUIET_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
+        self._quiet_s = quiet_s
         self._clock = clock
         self._wall = wall
         self._written: dict[str, _Written] = {}
@@ -53,7 +55,7 @@ class Publisher:
         before = last.status if last else read_status(resource.status)
         since_s = self._clock() - last.at_s if last else float("inf")
         new = make(before, now)
-        if not worth_writing(new, before, since_s):
+        if not worth_writing(new, before, since_s, self._quiet_s):
             return new
         try:
             await self._cluster.patch_status(resource.name, write(new, blanks=True))

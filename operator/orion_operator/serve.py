@@ -92,7 +92,7 @@ async def _operate(
     lease = Lease(cluster, settings.lease, settings.pod_name)
     config = ConfigWriter(link, lease, metrics, settings.namespace)
     nodes = NodeWriter(cluster, lease, metrics, settings.node_name, settings.deployment)
-    publisher = Publisher(cluster, metrics)
+    publisher = Publisher(cluster, metrics, settings.status_interval_s)
     reconciler = Reconciler(view, cluster, lease, link, config, nodes, publisher, metrics)
     reconciler.definition = definition
     state.reconciler = reconciler

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orion_contracts.flags import Flags, port
+from orion_contracts.flags import Flags, port, positive_float
 from orion_contracts.kubernetes import OPERATOR, OPERATOR_HTTP_PORT, OPERATOR_METRICS_PORT
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -31,6 +31,7 @@ class Settings:
     deployment: str = ""
     lease: str = OPERATOR
     release: str = ""
+    status_interval_s: float = 30.0
     log_level: str = "info"
 
 
@@ -71,6 +72,8 @@ def read_settings(
     flags.add("--pod-name", "name of this process at the Lease", socket.gethostname())
     flags.add("--node-name", "Kubernetes node that this runs on (downward API)")
     flags.add("--deployment", "own Deployment, restarted when its board becomes excluded")
+    flags.add("--status-interval-s", "least seconds between two writes of a status, which wear "
+              "out an SD card", 30.0, positive_float)  # fmt: skip
     flags.add("--release", "Helm release whose pods are watched (empty: all of the namespace)")
     return Settings(**vars(flags.parse(argv)))
 

@@ -85,19 +85,21 @@ def _row(row: NodeRow) -> tuple[Any, ...]:
     return (row.name, row.node_class, row.state, row.temperature_band_c, row.resident, row.reasons)
 
 
-def worth_writing(new: ClusterStatus, written: ClusterStatus, since_s: float) -> bool:
+def worth_writing(
+    new: ClusterStatus, written: ClusterStatus, since_s: float, quiet_s: float = QUIET_S
+) -> bool:
     """Whether to write now. `since_s`: seconds since this operator's last write.
 
     A new generation of the spec is answered at once, and so is a resource that comes into force or
     goes out of it, and Ready that turns True: somebody waits for it (`kubectl wait`). Ready that
-    turns False waits its turn, so that a system that comes and goes costs two writes in QUIET_S and
-    not more.
+    turns False waits its turn, so that a system that comes and goes costs two writes in `quiet_s`
+    and not more.
     """
     if material(new) == material(written):
         return False
     if new.observed_generation != written.observed_generation or _kinds(new) != _kinds(written):
         return True
-    return since_s >= QUIET_S or (_is_ready(new) and not _is_ready(written))
+    return since_s >= quiet_s or (_is_ready(new) and not _is_ready(written))
 
 
 def _kinds(status: ClusterStatus) -> set[str]:

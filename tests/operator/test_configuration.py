@@ -176,7 +176,8 @@ def test_one_resource_is_in_force(world: Rig) -> None:
     assert "mine is in force" in message
     world.until(lambda: world.config()["thresholds"]["temperature_exclude_c"] == 71, "mine")
 
-    time.sleep(1.1)  # creation times are in whole seconds, and the older one wins
+    made_s = int(time.time())  # creation times are in whole seconds, and the older one wins
+    world.until(lambda: time.time() > made_s + 1, "the next second")
     world.apply("second", {"thresholds": {"temperatureExcludeC": 72}})
     assert "mine is in force" in world.until_says("Ready", "False", "Conflict", "second")
     assert world.config()["thresholds"]["temperature_exclude_c"] == 71

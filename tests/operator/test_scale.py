@@ -105,7 +105,7 @@ def all_report(world: Rig, names: list[str]) -> None:
 def test_three_boards(world: Rig) -> None:
     """The resident memory of the customer's cluster, after a minute."""
     world.apply("mine", {"models": [{"name": "a:1b"}]})
-    world.start()
+    world.start("--status-interval-s=30")
     began_s = time.monotonic()
     for name in ("16", "8"):
         world.reports(f"{world.namespace}-{name}", resident={"a:1b": 1.0})
@@ -124,7 +124,7 @@ def test_five_hundred_boards(crowd: tuple[Rig, list[str]]) -> None:
               {"name": "b:1b", "placement": {"replicas": 64}}]  # fmt: skip
     world.apply("mine", {"models": models})
     began_s = time.monotonic()
-    world.start()
+    world.start("--status-interval-s=30")
     world.until(lambda: len(world.config().get("nodes", ())) == BOARDS, "all boards", 120)
     told(f"operator at {BOARDS} boards: labelled, planned and configured after "
          f"{time.monotonic() - began_s:.1f} s, {cpu_s(world):.1f} s of CPU")  # fmt: skip

@@ -199,12 +199,17 @@ def test_a_clean_up_while_the_operator_runs(world: Rig) -> None:
     cleanup = world.run("cleanup")
     world.until(lambda: cleanup.gone is not None, "the end of the clean-up")
     assert cleanup.gone == 0
-    time.sleep(12)  # a whole round of the operator: this is about what does *not* happen
+    waits = "this operator waits for cleanup"
+    world.until(lambda: waits in world.operator.tail(1000), "the operator to stand down")
+    late = world.add_node("late", 7.7)
+    holder = world.kube.get("lease/orion-inference-operator")["spec"]["holderIdentity"]
+    assert holder == "cleanup"
 
     assert "inference.orion.dev" not in ours()
     assert "InferenceReady" not in ours()
     assert world.labels(f"{world.namespace}-16") == ("", "")
     assert world.labels(foreign) == ("", "lab")
+    assert world.labels(late) == ("", "")
     assert world.config() == {}
     with world.client as client:
         assert not client.exists(keys.CONFIG_APPLIED)

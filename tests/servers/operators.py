@@ -52,7 +52,7 @@ class Rig:
     def program(self, name: str, *flags: str, port: int = 0) -> Program:
         """An operator that has not been started."""
         own = (f"--http-port={port or self.port}", "--http-host=127.0.0.1", "--metrics-port=0",
-               f"--pod-name={name}")  # fmt: skip
+               f"--pod-name={name}", "--status-interval-s=1")  # fmt: skip
         return self._program(name, "run", *own, *flags)
 
     def _program(self, name: str, command: str, *flags: str) -> Program:

@@ -200,7 +200,7 @@ async def test_a_publisher_writes_seldom_and_tells_what_changed() -> None:
     """First status at once; a change within thirty seconds later, and with it its Event."""
     cluster, clock_s = FakeCluster(), [0.0]
     written: Any = cluster
-    publisher = Publisher(written, Metrics(), lambda: clock_s[0], lambda: 1e9)
+    publisher = Publisher(written, Metrics(), QUIET_S, lambda: clock_s[0], lambda: 1e9)
     resource = Resource(name="mine", uid="u", generation=1)
     good, bad = facts(), facts(store=StoreFacts())
 
