@@ -88,22 +88,20 @@ def test_a_user_without_rights_is_named(definition: None, tmp_path: Path) -> Non
 def test_two_operators(world: Rig) -> None:
     """One changes things; when it is killed, the other takes over after the Lease ran out."""
     second = world.program("second", port=free_port())
+    world.others.append(second)
     world.start()
     second.start()
-    try:
-        world.until(lambda: "waits for operator" in second.tail(100), "the second to wait")
-        world.apply("mine", {"thresholds": {"temperatureExcludeC": 71}})
-        world.until(lambda: world.config()["thresholds"]["temperature_exclude_c"] == 71, "71")
-        assert "generation" not in second.tail(1000)
+    world.until(lambda: "waits for operator" in second.tail(100), "the second to wait")
+    world.apply("mine", {"thresholds": {"temperatureExcludeC": 71}})
+    world.until(lambda: world.config()["thresholds"]["temperature_exclude_c"] == 71, "71")
+    assert "generation" not in second.tail(1000)
 
-        assert world.operator.pid
-        world.operator.kill()
-        began_s = time.monotonic()
-        world.apply("mine", {"thresholds": {"temperatureExcludeC": 72}})
-        world.until(lambda: world.config()["thresholds"]["temperature_exclude_c"] == 72, "72", 60)
-        assert time.monotonic() - began_s > 10
-    finally:
-        second.stop()
+    assert world.operator.pid
+    world.operator.kill()
+    began_s = time.monotonic()
+    world.apply("mine", {"thresholds": {"temperatureExcludeC": 72}})
+    world.until(lambda: world.config()["thresholds"]["temperature_exclude_c"] == 72, "72", 60)
+    assert time.monotonic() - began_s > 10
 
 
 def test_an_orderly_end_hands_over_at_once(world: Rig) -> None:

@@ -160,11 +160,13 @@ class Rig:
             client.expire(keys.mailbox(name), 120)
             client.hset(keys.CONFIG_APPLIED, name, self.config().get("generation", 0))
 
+    def quiet(self) -> None:
+        """No operator of this test runs any more."""
+        for program in (self.operator, *self.others):
+            program.stop()
+
     def close(self) -> None:
         """Everything of this test goes."""
-        self.operator.stop()
-        for program in self.others:
-            program.stop()
         for node in self._nodes:
             self.remove_node(node)
         with contextlib.suppress(Refused):
@@ -208,6 +210,9 @@ def rig(folder: Path, store: StoreProcess | None) -> Generator[Rig]:
     made = Rig(kube, folder, store)
     try:
         with fenced(kube):
-            yield made
+            try:
+                yield made
+            finally:
+                made.quiet()  # before the fence goes: it would take those boards
     finally:
         made.close()
