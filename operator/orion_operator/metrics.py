@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -41,6 +42,12 @@ class Metrics:
         self.models_unplaced = Gauge(
             f"{name}models_unplaced", "Models on fewer boards than they should be.", registry=own
         )
+
+    def count(self, states: Iterable[str]) -> None:
+        """How many boards are in which state."""
+        self.boards.clear()
+        for state, number in Counts(states).items():
+            self.boards.labels(state).set(number)
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve from a thread; returns what stops it. Raises OSError when the port is taken."""

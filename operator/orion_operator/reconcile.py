@@ -148,6 +148,7 @@ class Reconciler:
         look = await self._look(spec, belonging.classes)
         seen = sightings(self._trails, belonging.classes, self._looked_s)
         boards = make_boards(nodes.values(), belonging.classes, spec, seen)
+        self._metrics.count(board.state for board in boards)
         plan = self._plan(spec, boards)
         wrote = False
         if look.facts.reachable:

@@ -220,3 +220,13 @@ async def test_another_operator_on_the_same_store_is_noticed() -> None:
     assert config.shared_with == "orion-inference-operator/lab"
     assert not await config.write(CONTENT)
     assert len(link.written) == 1
+
+
+def test_boards_are_counted_by_state() -> None:
+    """A state that nobody is in any more is gone."""
+    metrics = Metrics()
+    metrics.count(["Eligible", "Eligible", "Hot"])
+    metrics.count(["Eligible", "Silent"])
+    found = {s.labels["state"]: s.value for m in metrics.boards.collect() for s in m.samples}
+
+    assert found == {"Eligible": 1.0, "Silent": 1.0}
