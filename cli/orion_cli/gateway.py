@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 
 from orion_cli.problem import FAILED, UNREACHABLE, Problem
+from orion_cli.state import runs
 
 CONNECT_S = 5.0
+BACK_WITHIN_S = 15.0
+"""How long the router of a living `orion up` is waited for: one that died is being restarted."""
+PAUSE_S = 0.1
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 START_IT = "start it with `orion up`, or name another one with --url or ORION_URL"
 
@@ -26,9 +31,26 @@ def client(url: str, read_s: float | None = 10.0) -> httpx.Client:
     """A client; `read_s` None waits as long as the queue takes."""
     times = httpx.Timeout(CONNECT_S, read=read_s)
     try:
+        if any(run.url == url for run in runs()):
+            return httpx.Client(base_url=url, timeout=times, transport=Patient(), trust_env=False)
         return httpx.Client(base_url=url, timeout=times, trust_env=trusts_proxies(url))
     except (httpx.InvalidURL, ValueError) as error:
         raise unreachable(url, error) from error
+
+
+class Patient(httpx.HTTPTransport):
+    """Connects again for a while: to the gateway of an `orion up` that runs here."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """As the base class; what was refused has not reached anybody and is asked again."""
+        until_s = time.monotonic() + BACK_WITHIN_S
+        while True:
+            try:
+                return super().handle_request(request)
+            except httpx.ConnectError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(PAUSE_S)
 
 
 def unreachable(url: str, error: Exception) -> Problem:
