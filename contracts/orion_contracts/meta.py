@@ -25,6 +25,10 @@ class Meta:
     deadline_ms: int | None = None
     num_ctx: int | None = None
     pin: str = ""
+    output_limit: int = 0
+    """The client's own bound on the answer's tokens; 0: none."""
+    prefixes: tuple[tuple[str, int], ...] = ()
+    """Prefixes of the prompt, shortest first: (keyed hash, tokens up to there)."""
 
     def to_bytes(self) -> bytes:
         """Compact JSON; fields at their default are left out."""

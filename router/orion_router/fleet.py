@@ -41,6 +41,8 @@ class Node:
     age_s: float = 0.0
     said: NodeConfig = NOTHING_SAID
     """What the configuration says of this board."""
+    slope_c_per_s: float = 0.0
+    """How fast its temperature rises or falls, over the last reports."""
 
     @property
     def eligible(self) -> bool:
@@ -65,6 +67,23 @@ class Node:
         return (
             frozenset(normal(m.name) for m in self.health.resident) if self.health else frozenset()
         )
+
+    @cached_property
+    def resident_bytes(self) -> Mapping[str, int]:
+        """What each model in memory takes there, as the engine tells it."""
+        return {normal(m.name): m.size_bytes for m in self.health.resident} if self.health else {}
+
+    @cached_property
+    def seats(self) -> int:
+        """How many models the engine keeps in memory at once; 0: not known."""
+        settings = self.health.engine.settings if self.health else None
+        told = (settings or {}).get("max_loaded_models")
+        return told if isinstance(told, int) and told > 0 else 0
+
+    @cached_property
+    def progress(self) -> Mapping[str, tuple[int, float]]:
+        """Per running request: tokens written so far, and when that was heard."""
+        return {}
 
     @cached_property
     def on_disk(self) -> Mapping[str, DiskModel]:

@@ -16,7 +16,7 @@ from orion_contracts.meta import Meta
 from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.lease import PlannerLease
-from orion_router.policy import Decision, Waiting
+from orion_router.policy import Decision, Held, Waiting
 from orion_router.trouble import Trouble
 from orion_router.verdicts import give_up
 from orion_router.watch import Watch
@@ -75,23 +75,17 @@ class Planner:
         decision = policy.decide(
             item,
             self._watch.fleet,
-            self.backlog.load,
+            _held(self.backlog.load),
             time.monotonic(),
             self._watch.config.routing,
             self._cooling_now(),
-            self._alone(),
+            frozenset(self.backlog.suspects),
         )
         return decision if decision.verdict == "assign" else None
 
     def _cooling_now(self) -> frozenset[str]:
         now_s = time.monotonic()
         return frozenset(name for name, until_s in self._cooling.items() if until_s > now_s)
-
-    def _alone(self) -> frozenset[str]:
-        suspects = self.backlog.suspects
-        if not suspects:
-            return frozenset()
-        return frozenset(n for n, held in self.backlog.load.items() if suspects.intersection(held))
 
     async def run(self) -> None:
         """Plan on every change, until cancelled; resynchronise every RESYNC_S."""
@@ -138,7 +132,7 @@ class Planner:
         decisions = policy.assign(
             self.backlog.in_order,
             self._watch.fleet,
-            self.backlog.load,
+            _held(self.backlog.load),
             time.monotonic(),
             self._watch.config.routing,
             self._cooling_now(),
@@ -197,3 +191,7 @@ class Planner:
         self.counts[decision.verdict] += 1
         if log.isEnabledFor(logging.DEBUG):
             log.debug("decision %s", decision)
+
+
+def _held(load: dict[str, dict[str, str]]) -> dict[str, dict[str, Held]]:
+    return {n: {r: Held(m) for r, m in held.items()} for n, held in load.items()}

@@ -1,0 +1,1 @@
+"""What the planner learns from finished requests. Pure: moments come in, figures come out."""

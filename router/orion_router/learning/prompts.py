@@ -1,0 +1,144 @@
+"""Which prompts each board still has in its prompt cache, as far as can be known (pure).
+
+llama.cpp keeps the prompt of each slot, and in newer engines more of them in a host cache of fixed
+size, least recently used first out. How many that are is not told: every board starts at one per
+slot, and is believed to keep more only when a prompt that would have been out by then was read much
+faster than the board reads. Hits that do not come true make the belief smaller again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from orion_router.policy.beliefs import Chain
+
+DEEPEST = 32
+"""Prompts remembered per (board, model), also beyond what the board is believed to keep."""
+HIT_SHARE = 0.5
+"""A prompt that took less than this share of its uncached time was cached."""
+MISS_SHARE = 0.8
+JUDGED_TOKENS = 64
+"""Fewer cached tokens tell nothing that noise would not."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One prompt with its answer: the hash at its end, and the tokens that are cached."""
+
+    leaf: str
+    tokens: int
+
+
+@dataclass(slots=True)
+class Cache:
+    """One board's cache for one model, most recently used first."""
+
+    slots: int = 1
+    room_tokens: int = 0
+    """What it is believed to keep beyond one prompt per slot."""
+    entries: list[Entry] = field(default_factory=list[Entry])
+
+    def keeps(self, depth: int) -> bool:
+        """Whether the entry at this depth is believed to be there."""
+        if depth < self.slots:
+            return True
+        return sum(e.tokens for e in self.entries[: depth + 1]) <= self.room_tokens
+
+
+class PromptBook:
+    """All boards' caches. `kept` is asked for every request in every plan, so it is an index."""
+
+    def __init__(self) -> None:
+        self._caches: dict[tuple[str, str], Cache] = {}
+        self._index: dict[tuple[str, str], dict[str, int]] = {}
+
+    def kept(self, model: str, chain: Chain) -> Mapping[str, int]:
+        """Per board, how many tokens of this prompt it need not read again."""
+        found: dict[str, int] = {}
+        for at in range(len(chain) - 1, -1, -1):
+            leaf, tokens = chain[at]
+            boards = self._index.get((model, leaf))
+            if boards is None:
+                continue
+            # What follows the common prompt is our own reply, as far as the next boundary.
+            most = chain[at + 1][1] if at + 1 < len(chain) else tokens
+            for node, cached in boards.items():
+                found.setdefault(node, max(tokens, min(cached, most)))
+        return found
+
+    def used(
+        self, node: str, model: str, chain: Chain, output_tokens: int, slots: int = 1,
+        prompt_s: float = 0.0, uncached_s: float = 0.0, most_tokens: int | None = None,
+    ) -> None:  # fmt: skip
+        """A request ran there. `prompt_s` against `uncached_s`, what reading all of its prompt
+        would have taken, tells whether it was cached. `most_tokens`: what the engine may keep."""
+        if not chain:
+            return
+        cache = self._caches.setdefault((node, model), Cache())
+        cache.slots = max(1, slots)
+        depth, entry = self._find(cache, chain)
+        if entry is not None and uncached_s > 0:
+            self._judge(cache, depth, entry, chain, prompt_s / uncached_s)
+        if most_tokens is not None:
+            cache.room_tokens = min(cache.room_tokens, most_tokens)
+        if entry is not None:
+            cache.entries.pop(depth)
+        leaf, tokens = chain[-1]
+        cache.entries = [e for e in cache.entries if e.leaf != leaf][: DEEPEST - 1]
+        cache.entries.insert(0, Entry(leaf, tokens + output_tokens))
+        self._reindex(node, model)
+
+    def forget(self, node: str, model: str) -> None:
+        """The model left the board's memory, and its caches with it; its room is still known."""
+        cache = self._caches.get((node, model))
+        if cache is not None and cache.entries:
+            cache.entries = []
+            self._reindex(node, model)
+
+    def models(self, node: str) -> list[str]:
+        """Models whose prompts the board is believed to have."""
+        return [m for (name, m), cache in self._caches.items() if name == node and cache.entries]
+
+    def rooms(self, node: str) -> dict[str, int]:
+        """For the store: what the board keeps per model, beyond one prompt per slot, in tokens."""
+        return {
+            m: c.room_tokens
+            for (name, m), c in self._caches.items()
+            if name == node and c.room_tokens
+        }
+
+    def load_rooms(self, node: str, rooms: Mapping[str, int]) -> None:
+        """The inverse of rooms. Raises ValueError and TypeError for another shape."""
+        for model, tokens in list(rooms.items())[:64]:
+            if 0 < int(tokens) < 10_000_000:
+                self._caches.setdefault((node, model), Cache()).room_tokens = int(tokens)
+
+    def _find(self, cache: Cache, chain: Chain) -> tuple[int, Entry | None]:
+        for at in range(len(chain) - 1, -1, -1):
+            for depth, entry in enumerate(cache.entries):
+                if entry.leaf == chain[at][0]:
+                    return depth, entry
+        return -1, None
+
+    def _judge(self, cache: Cache, depth: int, entry: Entry, chain: Chain, share: float) -> None:
+        total = max(1, chain[-1][1])
+        cached = min(entry.tokens, total)
+        if cached < JUDGED_TOKENS or cached < total * 0.5 or depth < cache.slots:
+            return
+        through = sum(e.tokens for e in cache.entries[: depth + 1])
+        fresh_share = 1.0 - cached / total
+        if share < fresh_share + (1.0 - fresh_share) * (1.0 - HIT_SHARE):
+            cache.room_tokens = max(cache.room_tokens, through)
+        elif share > MISS_SHARE and cache.keeps(depth):
+            cache.room_tokens = max(0, through - entry.tokens)
+
+    def _reindex(self, node: str, model: str) -> None:
+        for key in [k for k, boards in self._index.items() if k[0] == model and node in boards]:
+            del self._index[key][node]
+            if not self._index[key]:
+                del self._index[key]
+        cache = self._caches[node, model]
+        for depth, entry in enumerate(cache.entries):
+            if cache.keeps(depth):
+                self._index.setdefault((model, entry.leaf), {})[node] = entry.tokens

@@ -1,0 +1,122 @@
+"""How fast each board is with each model, and whether it became slower (pure).
+
+A rate is the median of the last samples, so that single outliers (a prompt that was cached after
+all, a board that swapped) move nothing. A load time is the shortest of the last few: a file that is
+still in the page cache loads many times faster, and stays there until other files push it out.
+Prompt tokens are counted as the router estimates them, so that the estimate's error cancels out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orion_router.policy.speeds import Learned
+
+KEPT = 16
+LOADS_KEPT = 3
+MIN_PROMPT_TOKENS = 16
+MIN_OUTPUT_TOKENS = 4
+MAX_PAIRS = 4096
+SLOW_SHARE = 0.6
+"""Below this share of its best sustained rate a board is not what it was (an engine's upgrade, a
+dying supply): the design's canary."""
+SAMPLES_TO_JUDGE = 5
+
+
+@dataclass(slots=True)
+class Samples:
+    """Of one (node, model): tokens per second and seconds."""
+
+    prefill: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
+    decode: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
+    load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
+    best_decode: float = 0.0
+    """The best median that SAMPLES_TO_JUDGE samples ever gave."""
+
+
+class RateBook:
+    """All boards' figures; the pair used longest ago is dropped first."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[tuple[str, str], Samples] = {}
+        self.speeds: dict[tuple[str, str], Learned] = {}
+        """What the policy reckons with."""
+
+    def learn(
+        self, node: str, model: str, *, fresh_tokens: float = 0, prompt_s: float = 0.0,
+        output_tokens: int = 0, output_s: float = 0.0, load_s: float = 0.0, derate: float = 1.0,
+    ) -> None:  # fmt: skip
+        """Take the figures of one finished request. `fresh_tokens`: of its prompt, those that were
+        not cached. `derate`: how much slower its heat made the board meanwhile."""
+        key = (node, model)
+        mine = self._pairs.pop(key, None) or Samples()
+        self._pairs[key] = mine
+        if len(self._pairs) > MAX_PAIRS:
+            oldest = next(iter(self._pairs))
+            del self._pairs[oldest]
+            self.speeds.pop(oldest, None)
+        if fresh_tokens >= MIN_PROMPT_TOKENS and prompt_s > 0:
+            mine.prefill.append(fresh_tokens / prompt_s * derate)
+        if output_tokens >= MIN_OUTPUT_TOKENS and output_s > 0:
+            mine.decode.append(output_tokens / output_s * derate)
+            if len(mine.decode) >= SAMPLES_TO_JUDGE:
+                recent = _median(list(mine.decode)[-SAMPLES_TO_JUDGE:])
+                mine.best_decode = max(mine.best_decode, recent)
+        if load_s > 0:
+            mine.load_s.append(load_s)
+        self.speeds[key] = Learned(
+            _median(mine.prefill) or None,
+            _median(mine.decode) or None,
+            min(mine.load_s, default=None),
+        )
+
+    def slow(self, node: str) -> dict[str, float]:
+        """Models whose rate on this board fell below SLOW_SHARE of its best, with the share."""
+        found: dict[str, float] = {}
+        for (name, model), mine in self._pairs.items():
+            if name != node or len(mine.decode) < SAMPLES_TO_JUDGE or not mine.best_decode:
+                continue
+            share = _median(list(mine.decode)[-SAMPLES_TO_JUDGE:]) / mine.best_decode
+            if share < SLOW_SHARE:
+                found[model] = share
+        return found
+
+    def nodes(self) -> set[str]:
+        """Boards that something is known of."""
+        return {node for node, _ in self._pairs}
+
+    def dump(self, node: str) -> dict[str, Any]:
+        """One board's figures, for the store."""
+        return {
+            model: {
+                "prefill": [_significant(v) for v in mine.prefill],
+                "decode": [_significant(v) for v in mine.decode],
+                "load_s": [_significant(v) for v in mine.load_s],
+                "best_decode": _significant(mine.best_decode),
+            }
+            for (name, model), mine in self._pairs.items()
+            if name == node
+        }
+
+    def load(self, node: str, document: Mapping[str, Any]) -> None:
+        """The inverse of dump. Raises ValueError, TypeError and KeyError for another shape."""
+        for model, values in list(document.items())[:64]:
+            mine = Samples(best_decode=float(values["best_decode"]))
+            for name in ("prefill", "decode", "load_s"):
+                getattr(mine, name).extend(float(v) for v in values[name] if 0 < float(v) < 1e9)
+            self._pairs[(node, model)] = mine
+            self.learn(node, model)
+
+
+def _median(samples: deque[float] | list[float]) -> float:
+    if not samples:
+        return 0.0
+    ordered = sorted(samples)
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def _significant(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -1,0 +1,28 @@
+"""Seconds of work that each source had lately (pure): what fairness between sources weighs."""
+
+from __future__ import annotations
+
+HALF_LIFE_S = 300.0
+MAX_SOURCES = 1024
+
+
+class UsageBook:
+    """Exponentially forgotten sums."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[float, float]] = {}
+
+    def add(self, source: str, seconds: float, now_s: float) -> None:
+        """The source's work took a board so many seconds."""
+        self._sums[source] = (self._of(source, now_s) + max(0.0, seconds), now_s)
+        if len(self._sums) > MAX_SOURCES:
+            least = min(self._sums, key=lambda name: self._of(name, now_s))
+            del self._sums[least]
+
+    def at(self, now_s: float) -> dict[str, float]:
+        """All sources' seconds."""
+        return {source: self._of(source, now_s) for source in self._sums}
+
+    def _of(self, source: str, now_s: float) -> float:
+        seconds, then_s = self._sums.get(source, (0.0, now_s))
+        return float(seconds * 0.5 ** ((now_s - then_s) / HALF_LIFE_S))

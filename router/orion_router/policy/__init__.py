@@ -1,0 +1,24 @@
+"""The policy: which queued request goes where, and why. Pure: no clock, no I/O.
+
+`assign` is asked at every event, `decide` for a newcomer, `outlook` for people who wait.
+"""
+
+from orion_router.policy.assign import PIN_LOST_S, UNKNOWN_MODEL_S, assign, decide, outlook
+from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
+from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
+from orion_router.policy.values import (
+    Candidate,
+    Decision,
+    Held,
+    Load,
+    Prospect,
+    Terms,
+    Verdict,
+    Waiting,
+)
+
+__all__ = [
+    "DEFAULT_TUNING", "NO_BELIEFS", "PIN_LOST_S", "UNKNOWN_MODEL_S", "Beliefs", "Candidate",
+    "Decision", "Held", "Load", "Prospect", "Terms", "Tuning", "Verdict", "Waiting", "assign",
+    "decide", "outlook",
+]  # fmt: skip

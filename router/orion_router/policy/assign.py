@@ -1,0 +1,173 @@
+"""Which queued request goes where (pure): snapshot in, decisions with their reasons out.
+
+The customer's invariants are kept here and in `fleet`: an excluded board gets nothing, a board with
+the model resident is preferred (a load costs its seconds), else the board where the answer is
+expected first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orion_contracts.config import Routing
+from orion_router.fleet import Fleet, Node, normal
+from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
+from orion_router.policy.explain import candidates
+from orion_router.policy.lanes import Lane
+from orion_router.policy.plan import Pins, Planning
+from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
+from orion_router.policy.values import Decision, Load, Prospect, Waiting
+
+PIN_LOST_S = 30.0
+UNKNOWN_MODEL_S = 15.0
+"""Boards get this long to tell what they have before a queued request is refused for its model."""
+NOBODY: frozenset[str] = frozenset()
+
+
+def assign(
+    queue: Iterable[Waiting],
+    fleet: Fleet,
+    load: Load,
+    now_s: float,
+    routing: Routing,
+    cooling: frozenset[str] = NOBODY,
+    suspects: frozenset[str] = NOBODY,
+    beliefs: Beliefs = NO_BELIEFS,
+    tuning: Tuning = DEFAULT_TUNING,
+) -> list[Decision]:
+    """Decide for the queued requests; those that simply wait are left out.
+
+    `cooling`: boards whose engine said "not now" a moment ago. `suspects`: running requests that
+    saw a crash; each has its board to itself.
+    """
+    pool = _pool(fleet, routing)
+    decisions: list[Decision] = []
+    possible: list[Waiting] = []
+    for item in queue:
+        refused = _refusal(item, fleet, pool, now_s, routing)
+        if refused is not None:
+            decisions.append(refused)
+        else:
+            possible.append(item)
+    planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
+    due = planning.run(possible, routing.starvation_bound_s, _pins(fleet, now_s))
+    for item, lane in due:
+        decisions.append(_given(item, lane, pool, load, planning, cooling, beliefs, tuning))
+    return decisions
+
+
+def decide(
+    item: Waiting,
+    fleet: Fleet,
+    load: Load,
+    now_s: float,
+    routing: Routing,
+    cooling: frozenset[str] = NOBODY,
+    suspects: frozenset[str] = NOBODY,
+    beliefs: Beliefs = NO_BELIEFS,
+    tuning: Tuning = DEFAULT_TUNING,
+) -> Decision:
+    """The decision for one request alone, with every board that was looked at."""
+    pool = _pool(fleet, routing)
+    refused = _refusal(item, fleet, pool, now_s, routing)
+    if refused is not None:
+        return refused
+    planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
+    due = planning.run([item], routing.starvation_bound_s, _pins(fleet, now_s))
+    for _, lane in due:
+        return _given(item, lane, pool, load, planning, cooling, beliefs, tuning)
+    looked = candidates(item, pool, load, planning.lanes, cooling, beliefs, tuning)
+    usable = [each for each in looked if each.terms is not None]
+    best = min(usable, key=lambda each: each.terms.cost_s if each.terms else 0.0, default=None)
+    return Decision(
+        item.request_id, "wait", best.node if best else "",
+        why="its board is busy" if best else "no free board", candidates=looked,
+    )  # fmt: skip
+
+
+def outlook(
+    queue: list[Waiting],
+    fleet: Fleet,
+    load: Load,
+    now_s: float,
+    routing: Routing,
+    cooling: frozenset[str] = NOBODY,
+    suspects: frozenset[str] = NOBODY,
+    beliefs: Beliefs = NO_BELIEFS,
+    tuning: Tuning = DEFAULT_TUNING,
+) -> dict[str, Prospect]:
+    """Where each waiting request stands, and when it is expected to begin."""
+    pool = _pool(fleet, routing)
+    planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
+    planning.run(queue, routing.starvation_bound_s, _pins(fleet, now_s), whole=True)
+    return planning.prospects
+
+
+def _planning(
+    pool: tuple[Node, ...],
+    load: Load,
+    now_s: float,
+    cooling: frozenset[str],
+    suspects: frozenset[str],
+    beliefs: Beliefs,
+    tuning: Tuning,
+) -> Planning:
+    ready = [node for node in pool if node.name not in cooling]
+    return Planning(ready, load, beliefs, tuning, now_s, suspects)
+
+
+def _given(
+    item: Waiting,
+    lane: Lane,
+    pool: tuple[Node, ...],
+    load: Load,
+    planning: Planning,
+    cooling: frozenset[str],
+    beliefs: Beliefs,
+    tuning: Tuning,
+) -> Decision:
+    warm = normal(item.meta.model) in lane.node.resident
+    looked = candidates(item, pool, load, planning.lanes, cooling, beliefs, tuning)
+    return Decision(
+        item.request_id, "assign", lane.name, lane.slots, "warm" if warm else "cold",
+        "resident" if warm else "soonest", looked,
+    )  # fmt: skip
+
+
+def _refusal(
+    item: Waiting, fleet: Fleet, pool: tuple[Node, ...], now_s: float, routing: Routing
+) -> Decision | None:
+    if not fleet.knows(item.meta.model) and now_s - item.since_s >= UNKNOWN_MODEL_S:
+        return Decision(item.request_id, "model_not_found", why="no board has this model")
+    if not pool and routing.when_no_node_eligible == "Reject":
+        return Decision(item.request_id, "no_node_eligible", why="no board may take work now")
+    return None
+
+
+def _pool(fleet: Fleet, routing: Routing) -> tuple[Node, ...]:
+    """Eligible boards; under LeastBad, when there is none, the coolest of those only gated."""
+    if fleet.eligible or routing.when_no_node_eligible != "LeastBad":
+        return fleet.eligible
+    gated = [n for n in fleet.nodes.values() if n.reasons and set(n.reasons) <= {"hot", "ram"}]
+    return tuple(sorted(gated, key=_discomfort)[:1])
+
+
+def _discomfort(node: Node) -> tuple[float, str]:
+    health = node.health
+    celsius = (health.temperature_c or 0.0) if health else 0.0
+    percent = (health.ram_used_percent or 0.0) if health else 0.0
+    return max(celsius / 75.0, percent / 90.0), node.name
+
+
+def _pins(fleet: Fleet, now_s: float) -> Pins:
+    """Pins that hold: not those whose board is gated or gone for long."""
+
+    def pinned(item: Waiting) -> str:
+        pin = item.meta.pin
+        node = fleet.nodes.get(pin) if pin else None
+        if node is None or set(node.reasons) - {"silent"}:
+            return ""
+        gone = node.lost_since_s is not None and now_s - node.lost_since_s > PIN_LOST_S
+        return "" if gone else pin
+
+    return pinned

@@ -1,0 +1,67 @@
+"""What the planner has learned, as the policy reads it (values, no I/O)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orion_router.fleet import Node
+from orion_router.policy.speeds import NOTHING, Learned, Speed, reported, speed
+
+OUTPUT_TOKENS = 128.0
+"""Expected length of an answer before any was seen."""
+
+Chain = Sequence[tuple[str, int]]
+"""Prefixes of a prompt, shortest first: (hash, tokens up to there)."""
+
+
+class Prompts(Protocol):
+    """Which prompts the boards still have in their caches."""
+
+    def kept(self, model: str, chain: Chain) -> Mapping[str, int]:
+        """Per board, how many tokens of this prompt it need not read again."""
+        ...
+
+
+class NoPrompts:
+    """Nothing is known of any cache."""
+
+    def kept(self, model: str, chain: Chain) -> Mapping[str, int]:
+        """See `Prompts`."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """A snapshot; models by normalised name."""
+
+    speeds: Mapping[tuple[str, str], Learned] = field(
+        default_factory=dict[tuple[str, str], Learned]
+    )
+    """Learned per (node, model), before what the board reports itself."""
+    outputs: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """Expected tokens of an answer per (model, priority); ("", "") for all others."""
+    prompts: Prompts = field(default_factory=NoPrompts)
+    usage_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Seconds of work that each source had lately."""
+
+    def speed(self, node: Node, model: str) -> Speed:
+        """How fast the board is with the model."""
+        file = node.on_disk.get(model)
+        rates = node.health.rates if node.health else None
+        return speed(
+            file.size_bytes if file else 0,
+            node.said.storage_bytes_per_second,
+            self.speeds.get((node.name, model), NOTHING),
+            reported(rates, model),
+        )
+
+    def output_tokens(self, model: str, priority: str, limit: int) -> float:
+        """Expected tokens of an answer, never more than the client's own limit."""
+        known = self.outputs.get((model, priority)) or self.outputs.get(("", ""))
+        expected = known or OUTPUT_TOKENS
+        return min(expected, float(limit)) if limit > 0 else expected
+
+
+NO_BELIEFS = Beliefs()

@@ -1,0 +1,126 @@
+"""What one model costs on each board, as rows of numbers that a plan goes through fast.
+
+Of a large fleet only the boards that are best for a request of usual length are looked at: a heap
+gives the next one when one of them was given work.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from math import inf
+
+from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.footing import fits
+from orion_router.policy.lanes import Lane, Place
+from orion_router.policy.tuning import Tuning
+
+LOOKED_AT = 24
+"""Boards that are compared for each request of one model."""
+USUAL_INPUT_TOKENS = 200.0
+
+
+Row = tuple[int, float, float, float, float]
+
+
+class Column:
+    """One model on all lanes. Rows: lane, seconds until it begins, price of a load and its
+    seconds, seconds per token of prompt and of answer."""
+
+    __slots__ = ("_beliefs", "_heap", "_speeds", "_tuning", "lanes", "model", "output_tokens",
+                 "places", "rows", "where")  # fmt: skip
+
+    def __init__(
+        self, model: str, lanes: Sequence[Lane], beliefs: Beliefs, tuning: Tuning, price: float
+    ) -> None:
+        self.model, self.lanes = model, lanes
+        self._beliefs, self._tuning = beliefs, tuning
+        self.output_tokens = beliefs.output_tokens(model, "interactive", 0)
+        self._speeds: dict[int, tuple[float, float, float]] = {}
+        self.places: dict[int, Place] = {}
+        self.rows: list[Row] = []
+        self.where: dict[int, int] = {}
+        self._heap: list[tuple[float, int]] = []
+        found = (self._row(i, price) for i in range(len(lanes)))
+        everyone = [(self._usual_s(row), row) for row in found if row is not None]
+        if len(everyone) > LOOKED_AT:
+            everyone.sort()
+            self._heap = [(usual_s, row[0]) for usual_s, row in everyone[LOOKED_AT:]]
+        self.rows = [row for _, row in everyone[:LOOKED_AT]]
+        self.where = {row[0]: at for at, row in enumerate(self.rows)}
+
+    def _row(self, i: int, price: float) -> Row | None:
+        """The numbers of one lane; None where the model is not, or never fits."""
+        lane = self.lanes[i]
+        known = self._speeds.get(i)
+        if known is None:
+            if self.model not in lane.node.on_disk or not fits(lane.node, self.model):
+                return None
+            pace = self._beliefs.speed(lane.node, self.model)
+            slower = lane.derate
+            load_s = pace.load_s if self._tuning.load_term else 0.0
+            known = (pace.prefill_s_per_token * slower, pace.decode_s_per_token * slower, load_s)
+            self._speeds[i] = known
+        if lane.alone:
+            return None
+        prefill, decode, load_s = known
+        place = self.places[i] = lane.place(self.model, load_s)
+        extra = place.load_s
+        if place.load_s or place.batch:
+            extra = place.load_s * (1.0 + price) + self._tuning.margin_s
+        return (i, place.begin_s + extra, prefill, decode * self._tuning.decode_weight, price)
+
+    def _usual_s(self, row: Row) -> float:
+        return row[1] + USUAL_INPUT_TOKENS * row[2] + self.output_tokens * row[3]
+
+    def speeds(self, i: int) -> tuple[float, float, float] | None:
+        """Seconds per prompt token and per answer token, and of a load, on lane `i`."""
+        return self._speeds.get(i)
+
+    def extra(self, lanes: Iterable[int], price: float) -> list[Row]:
+        """Rows of lanes that are not looked at."""
+        rows = (self._row(i, price) for i in lanes if i not in self.where)
+        return [row for row in rows if row is not None]
+
+    def changed(self, i: int, price: float) -> None:
+        """Something was planned on lane `i`."""
+        at = self.where.get(i)
+        if at is None:
+            return
+        row = self._row(i, price)
+        if self._heap:
+            usual_s = inf if row is None else self._usual_s(row)
+            fresh = self._next_better(usual_s, price)
+            if fresh is not None:
+                if row is not None:
+                    heapq.heappush(self._heap, (usual_s, i))
+                del self.where[i]
+                self.rows[at] = fresh
+                self.where[fresh[0]] = at
+                return
+        if row is not None:
+            self.rows[at] = row
+            return
+        last = self.rows.pop()
+        del self.where[i]
+        if last[0] != i:
+            self.rows[at] = last
+            self.where[last[0]] = at
+
+    def _next_better(self, than_s: float, price: float) -> Row | None:
+        """The best lane that is not looked at, if it is better; entries may be out of date."""
+        heap = self._heap
+        while heap and heap[0][0] < than_s:
+            usual_s, i = heapq.heappop(heap)
+            row = self._row(i, price)
+            if row is None:
+                continue
+            now_s = self._usual_s(row)
+            if now_s > usual_s and heap and now_s > heap[0][0]:
+                heapq.heappush(heap, (now_s, i))
+                continue
+            if now_s >= than_s:
+                heapq.heappush(heap, (now_s, i))
+                return None
+            return row
+        return None

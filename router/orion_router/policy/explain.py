@@ -1,0 +1,79 @@
+"""Why a request goes where it goes: each board with its terms in seconds, or one word (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from orion_router.fleet import Node, normal
+from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.footing import fits
+from orion_router.policy.lanes import Lane
+from orion_router.policy.tuning import Tuning
+from orion_router.policy.values import Candidate, Load, Terms, Waiting
+
+SHOWN = 16
+"""Boards that a decision tells of: all of a small fleet, the best of a large one."""
+
+
+def candidates(
+    item: Waiting,
+    pool: Iterable[Node],
+    load: Load,
+    lanes: Sequence[Lane],
+    cooling: frozenset[str],
+    beliefs: Beliefs,
+    tuning: Tuning,
+) -> tuple[Candidate, ...]:
+    """The boards, the cheapest first, then those that cannot take it, by name."""
+    at = {lane.name: lane for lane in lanes}
+    model = normal(item.meta.model)
+    cached = beliefs.prompts.kept(model, item.meta.prefixes) if item.meta.prefixes else {}
+    looked: list[Candidate] = []
+    for node in pool:
+        lane = at.get(node.name)
+        held = load.get(node.name, {})
+        reason = _obstacle(item, node, lane, model, cooling)
+        terms = None
+        if lane is not None and reason in ("", "full"):
+            terms = _terms(item, lane, model, cached.get(node.name, 0), beliefs, tuning)
+        looked.append(Candidate(node.name, reason, model in node.resident, len(held), terms))
+    looked.sort(key=lambda c: (c.terms is None, c.terms.cost_s if c.terms else 0.0, c.node))
+    return tuple(looked[:SHOWN])
+
+
+def _obstacle(
+    item: Waiting, node: Node, lane: Lane | None, model: str, cooling: frozenset[str]
+) -> str:
+    """Why this board cannot take the request now, in one word; empty when it can."""
+    if model not in node.on_disk:
+        return "no_model"
+    if node.name in cooling:
+        return "cooling"
+    if lane is None or (item.crashes and lane.held):
+        return "suspect"
+    if not fits(node, model):
+        return "no_room"
+    if not lane.free:
+        return "full"
+    return ""
+
+
+def _terms(
+    item: Waiting, lane: Lane, model: str, cached: int, beliefs: Beliefs, tuning: Tuning
+) -> Terms:
+    pace = beliefs.speed(lane.node, model)
+    place = Lane(lane.node, lane.held, beliefs, lane.now_s, tuning.heat_term).place(
+        model, pace.load_s
+    )
+    meta = item.meta
+    output = beliefs.output_tokens(model, meta.priority, meta.output_limit)
+    fresh = max(0, meta.input_tokens - cached)
+    return Terms(
+        wait_s=place.begin_s,
+        load_s=place.load_s,
+        prefill_s=fresh * pace.prefill_s_per_token * lane.derate,
+        decode_s=output * pace.decode_s_per_token * lane.derate,
+        penalty_s=tuning.margin_s if place.load_s else 0.0,
+        derate=lane.derate,
+        cached_tokens=cached,
+    )

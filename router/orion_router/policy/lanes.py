@@ -1,0 +1,181 @@
+"""A board during one planning step: when its slots are free, and what is planned on it.
+
+The plan of a board is a row of batches. The first one serves the models that are in memory; each
+later one begins with a load. A request joins the first batch that has its model, before batches
+that come later: loads are shared, and a resident model's requests overtake.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from orion_router.fleet import Node, normal
+from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.footing import beside
+from orion_router.policy.heat import derate
+from orion_router.policy.values import Held, Waiting
+
+RESIDUAL_SHARE = 0.3
+"""An answer that is longer than expected goes on for this share of the expectation."""
+
+
+class Batch:
+    """Requests that run without a load between them. Times are seconds from now."""
+
+    __slots__ = ("items", "load_s", "locked", "models", "tail_s")
+
+    def __init__(self, models: frozenset[str], tail_s: float, load_s: float) -> None:
+        self.models = models
+        self.tail_s = tail_s
+        self.load_s = load_s
+        self.items: list[tuple[Waiting, float, float]] = []
+        """Request, seconds until it begins as it was planned, seconds of work."""
+        self.locked = False
+
+
+class Place(NamedTuple):
+    """Where a request would go on a lane: batch, seconds until it begins, its load."""
+
+    batch: int
+    begin_s: float
+    load_s: float
+
+
+class Lane:
+    """One board that may take work."""
+
+    __slots__ = ("all_free_s", "alone", "batches", "busy", "derate", "ends_s", "first_s", "free",
+                 "held", "name", "node", "now_s", "slots")  # fmt: skip
+
+    def __init__(
+        self, node: Node, held: dict[str, Held], beliefs: Beliefs, now_s: float, heat: bool
+    ) -> None:
+        self.node, self.name, self.slots = node, node.name, node.slots
+        self.held, self.now_s = held, now_s
+        self.derate = derate(node) if heat else 1.0
+        left = sorted(
+            (_left_s(node, request_id, each, beliefs, now_s, self.derate)
+             for request_id, each in held.items()),
+            reverse=True,
+        )[: self.slots]  # fmt: skip
+        self.free = max(0, self.slots - len(held))
+        self.ends_s = [0.0] * self.free + left[::-1]
+        self.all_free_s = max(self.ends_s, default=0.0)
+        self.busy = frozenset(normal(each.model) for each in held.values())
+        self.alone = False
+        memory = node.resident
+        if incoming := self.busy - memory:
+            kept: frozenset[str] = frozenset()
+            for model in incoming:
+                kept = kept | beside(node, memory, model)
+            memory = incoming | (kept & memory)
+        self.first_s = min(self.ends_s, default=0.0)
+        self.batches = [Batch(memory, self.first_s, 0.0)]
+
+    def place(self, model: str, load_s: float) -> Place:
+        """Where a request for this model would go now."""
+        batches = self.batches
+        for i in range(len(batches) - 1, -1, -1):
+            if batches[i].locked:
+                break
+        else:
+            i = 0
+        while i < len(batches):
+            if model in batches[i].models:
+                return Place(i, batches[i].tail_s, 0.0)
+            i += 1
+        last = batches[-1]
+        begin_s = last.tail_s
+        if len(batches) == 1 and self.busy and self.all_free_s > begin_s:
+            kept = beside(self.node, last.models, model)
+            if self.busy - kept:  # what runs has to end before its model can leave
+                begin_s = self.all_free_s
+        return Place(len(batches), begin_s, load_s)
+
+    def add(self, item: Waiting, model: str, at: Place, service_s: float, lock: bool) -> None:
+        """Plan the request there; what comes later moves back."""
+        batches = self.batches
+        if at.batch == len(batches):
+            kept = beside(self.node, batches[-1].models, model)
+            batches.append(Batch(kept | {model}, at.begin_s + at.load_s, at.load_s))
+        batch = batches[at.batch]
+        batch.items.append((item, at.begin_s, service_s))
+        batch.locked = batch.locked or lock
+        if at.batch == 0:
+            ends = self.ends_s
+            ends[0] = ends[0] + service_s
+            ends.sort()
+            moved_s = ends[0] - batch.tail_s
+        else:
+            moved_s = service_s / self.slots
+        batch.tail_s += moved_s
+        for later in batches[at.batch + 1 :]:
+            later.tail_s += moved_s
+
+    def due(self) -> list[Waiting]:
+        """What can be given to the board now: as many as it has free slots."""
+        found: list[Waiting] = []
+        needed: set[str] = set()
+        for batch in self.batches:
+            if needed - batch.models:
+                break  # its load would evict what was just given
+            for item, begin_s, _ in batch.items:
+                if len(found) >= self.free or (begin_s > 0.0 and batch.load_s):
+                    return found
+                found.append(item)
+                needed.add(normal(item.meta.model))
+        return found
+
+    def begins(self) -> list[tuple[Waiting, float]]:
+        """All that is planned here, with the seconds until it begins."""
+        found: list[tuple[Waiting, float]] = []
+        at_s = self.first_s
+        for batch in self.batches:
+            at_s += batch.load_s
+            for item, _, service_s in batch.items:
+                found.append((item, at_s))
+                at_s += service_s / self.slots
+        return found
+
+    @property
+    def planned(self) -> bool:
+        """Whether anything is planned here."""
+        return any(batch.items for batch in self.batches)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing planned later can change what is due."""
+        first = self.batches[0]
+        if len(first.items) >= self.free:
+            return True
+        return any(batch.locked for batch in self.batches)
+
+
+def _left_s(
+    node: Node, request_id: str, held: Held, beliefs: Beliefs, now_s: float, slower: float
+) -> float:
+    """Seconds that a request will still hold its slot, from what is known of its progress."""
+    model = normal(held.model)
+    pace = beliefs.speed(node, model)
+    meta = held.meta
+    if meta is None:
+        expected, prompt = beliefs.output_tokens(model, "interactive", 0), 0
+    else:
+        expected = beliefs.output_tokens(model, meta.priority, meta.output_limit)
+        prompt = meta.input_tokens
+    token_s = pace.decode_s_per_token * slower
+    before_s = prompt * pace.prefill_s_per_token * slower
+    if model not in node.resident:
+        before_s += pace.load_s
+    elapsed_s = max(0.0, now_s - held.since_s)
+    seen = node.progress.get(request_id)
+    if seen is not None and seen[0] > 0:
+        written = seen[0] + max(0.0, now_s - seen[1]) / token_s
+        before_s = 0.0
+    else:
+        written = max(0.0, elapsed_s - before_s) / token_s
+        before_s = max(0.0, before_s - elapsed_s)
+    ahead = max(expected - written, RESIDUAL_SHARE * expected)
+    if meta is not None and meta.output_limit > 0:
+        ahead = min(ahead, max(1.0, meta.output_limit - written))
+    return before_s + ahead * token_s

@@ -1,0 +1,161 @@
+"""The plan: each waiting request on the board where its answer is expected first (pure).
+
+Greedy list scheduling, anew at every event: requests in their turn, each to the lane with the least
+cost. Only what can begin at once is given to a board; the rest stays in the queue, where the next
+event may plan it better (late binding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+
+from orion_router.fleet import Node, normal
+from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.columns import Column
+from orion_router.policy.lanes import Lane
+from orion_router.policy.order import Turn, in_turn
+from orion_router.policy.tuning import Tuning
+from orion_router.policy.values import Held, Load, Prospect, Waiting
+
+FAILED_THERE_S = 1e6
+"""A board where the request failed before comes after all others."""
+
+Pins = Callable[[Waiting], str]
+"""The board that a request has to go to; empty: any."""
+
+
+class Planning:
+    """One planning step over the boards that may take work."""
+
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        load: Load,
+        beliefs: Beliefs,
+        tuning: Tuning,
+        now_s: float,
+        suspects: frozenset[str] = frozenset(),
+    ) -> None:
+        self._beliefs, self._tuning, self._now_s = beliefs, tuning, now_s
+        nothing: dict[str, Held] = {}
+        self.lanes = [
+            Lane(node, dict(load.get(node.name, nothing)), beliefs, now_s, tuning.heat_term)
+            for node in nodes
+            if not suspects.intersection(load.get(node.name, nothing))
+        ]
+        self._at = {lane.name: i for i, lane in enumerate(self.lanes)}
+        self._columns: dict[str, Column] = {}
+        self._price = 0.0
+        self.prospects: dict[str, Prospect] = {}
+
+    @property
+    def free(self) -> int:
+        """Slots that nobody uses."""
+        return sum(lane.free for lane in self.lanes)
+
+    def _column(self, model: str) -> Column:
+        column = self._columns.get(model)
+        if column is None:
+            column = self._columns[model] = Column(
+                model, self.lanes, self._beliefs, self._tuning, self._price
+            )
+        return column
+
+    def run(
+        self, queue: list[Waiting], starvation_s: float, pinned: Pins, whole: bool = False
+    ) -> list[tuple[Waiting, Lane]]:
+        """What to give to boards now. `whole`: plan to the end of the queue, for `prospects`;
+        otherwise only until nothing can change what is due."""
+        if not queue or not (self.lanes and (whole or self.free)):
+            return []
+        slots = sum(lane.slots for lane in self.lanes)
+        self._price = self._tuning.waste_price * min(1.0, len(queue) / (2.0 * slots))
+        service_s = self._service_s(queue)
+        drain_s = sum(service_s[item.meta.model] for item in queue) / slots
+        turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
+                        self._beliefs.usage_s)  # fmt: skip
+        open_lanes = {i for i, lane in enumerate(self.lanes) if lane.free}
+        for item, starving in turns:
+            at = self._put(item, pinned(item), starving)
+            if whole:
+                continue
+            if at is not None and at in open_lanes and self.lanes[at].settled:
+                open_lanes.discard(at)
+                if not open_lanes:
+                    break
+        if whole:
+            self._look_ahead(turns)
+        return [(item, lane) for lane in self.lanes if lane.free for item in lane.due()]
+
+    def _look_ahead(self, turns: list[Turn]) -> None:
+        begins = {
+            item.request_id: (lane.name, begin_s)
+            for lane in self.lanes
+            for item, begin_s in lane.begins()
+        }
+        for position, turn in enumerate(turns):
+            request_id = turn.item.request_id
+            node, begin_s = begins.get(request_id, ("", inf))
+            self.prospects[request_id] = Prospect(position, node, begin_s)
+
+    def _service_s(self, queue: list[Waiting]) -> Mapping[str, float]:
+        """Expected seconds of work per model, on an average board."""
+        found: dict[str, float] = {}
+        for item in queue:
+            name = item.meta.model
+            if name in found:
+                continue
+            rows = self._column(normal(name)).rows
+            output = self._beliefs.output_tokens(normal(name), item.meta.priority, 0)
+            each = [item.meta.input_tokens * row[2] + output * row[3] for row in rows]
+            found[name] = sum(each) / len(each) if each else 0.0
+        return found
+
+    def _put(self, item: Waiting, pin: str, starving: bool) -> int | None:
+        """Plan one request; the lane, or None where no board can take it."""
+        meta = item.meta
+        model = normal(meta.model)
+        column = self._column(model)
+        output = self._beliefs.output_tokens(model, meta.priority, meta.output_limit)
+        cached: Mapping[str, int] = {}
+        if self._tuning.prefix_term and meta.prefixes:
+            cached = self._beliefs.prompts.kept(model, meta.prefixes)
+        best = self._cheapest(item, column, output, cached, pin)
+        if best is None:
+            return None
+        lane = self.lanes[best]
+        prefill, decode, _ = column.speeds(best) or (0.0, 0.0, 0.0)
+        at = column.places[best]
+        fresh = meta.input_tokens - cached.get(lane.name, 0)
+        service_s = max(0, fresh) * prefill + output * decode
+        lane.add(item, model, at, service_s, starving or not self._tuning.batching)
+        if item.crashes:
+            lane.alone = True  # a suspect has its board to itself
+        for each in self._columns.values():
+            each.changed(best, self._price)
+        return best
+
+    def _cheapest(
+        self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str
+    ) -> int | None:
+        prompt = float(item.meta.input_tokens)
+        if not cached and not pin and not item.failed_on and not item.crashes:
+            costs = [s + prompt * p + output * d for _, s, p, d, _ in column.rows]
+            return column.rows[costs.index(min(costs))][0] if costs else None
+        names = {self._at[name] for name in (*cached, pin) if name in self._at}
+        rows = [*column.rows, *column.extra(names, self._price)]
+        most = max(cached.values(), default=0)
+        best: tuple[float, int] | None = None
+        for i, start_s, prefill, decode, price in rows:
+            lane = self.lanes[i]
+            if (pin and lane.name != pin) or (item.crashes and (lane.held or lane.planned)):
+                continue
+            saved = cached.get(lane.name, 0)
+            cost = start_s + (prompt - saved) * prefill + output * decode
+            cost += price * (most - saved) * prefill
+            if lane.name in item.failed_on:
+                cost += FAILED_THERE_S
+            if best is None or (cost, i) < best:
+                best = (cost, i)
+        return None if best is None else best[1]
