@@ -25,6 +25,8 @@ class BoardSpec:
     idle_rise_c: float = world.IDLE_RISE_C
     load_fixed_s: float = world.LOAD_FIXED_S
     page_cache_bytes_per_s: float = world.PAGE_CACHE_BYTES_PER_S
+    idle_w: float = world.PI5_IDLE_W
+    full_w: float = world.PI5_FULL_W
 
     @property
     def instant(self) -> bool:
@@ -54,6 +56,8 @@ _ALL: Final = (
         world.STORAGE_SD_PI4_BYTES_PER_S,
         world.FULL_RISE_PASSIVE_C,
         1,
+        idle_w=world.PI4_IDLE_W,
+        full_w=world.PI4_FULL_W,
     ),
     # For benchmarks: every answer is immediate, so what is measured is the product alone.
     BoardSpec(

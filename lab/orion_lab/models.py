@@ -67,6 +67,19 @@ _ALL: Final = (
         "llama3.2:1b", 1_321_000_000, "llama", "1.2B", "Q8_0", 16, 8, 64, 2048, 131072, _TOOLS
     ),
     ModelSpec(
+        "llama3.2:1b-instruct-q4_K_M",
+        808_000_000,
+        "llama",
+        "1.2B",
+        "Q4_K_M",
+        16,
+        8,
+        64,
+        2048,
+        131072,
+        _TOOLS,
+    ),
+    ModelSpec(
         "qwen3:1.7b", 1_359_000_000, "qwen3", "2.0B", "Q4_K_M", 28, 8, 128, 2048, 40960, _THINKS
     ),
     ModelSpec(

@@ -41,6 +41,13 @@ THROTTLE_FROM_C: Final = 80.0
 THROTTLE_FULL_C: Final = 85.0
 THROTTLE_FLOOR: Final = 0.6
 
+# Power at the wall of a whole board, idle and with all cores at work: a documented assumption
+# (docs/adr/0009), near what reviews report; measured boards override it per board.
+PI5_IDLE_W: Final = 3.0
+PI5_FULL_W: Final = 9.0
+PI4_IDLE_W: Final = 2.7
+PI4_FULL_W: Final = 6.4
+
 # Ollama's own defaults on a CPU-only machine.
 DEFAULT_CONTEXT_TOKENS: Final = 4096
 DEFAULT_KEEP_ALIVE_S: Final = 300.0

@@ -1,0 +1,1 @@
+"""What others do: re-implementations of their published rules, not the products."""
