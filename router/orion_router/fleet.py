@@ -18,6 +18,8 @@ State = Literal["fresh", "stale", "lost"]
 STALE_S = 12.0
 """Two missed reports and a bit: the report is every 5 s."""
 TEMPERATURE_GONE_S = 15.0
+SLOPE_OVER_S = 2.0
+"""Reports that follow each other faster (a board tells of a change) say nothing of its slope."""
 EXCLUDED = "excluded"
 NOTHING_SAID = NodeConfig()
 
@@ -72,6 +74,13 @@ class Node:
     def resident_bytes(self) -> Mapping[str, int]:
         """What each model in memory takes there, as the engine tells it."""
         return {normal(m.name): m.size_bytes for m in self.health.resident} if self.health else {}
+
+    @cached_property
+    def recency(self) -> Mapping[str, int]:
+        """Models in memory, 0 for the one used last: its keep-alive ends last."""
+        found = self.health.resident if self.health else ()
+        ordered = sorted(found, key=lambda m: m.expires_at, reverse=True)
+        return {normal(m.name): at for at, m in enumerate(ordered)}
 
     @cached_property
     def seats(self) -> int:
@@ -150,8 +159,18 @@ def observe(
         reasons = (EXCLUDED, *reasons)
     return Node(
         name, latest, alive, draining, heard_s, lost_since_s, hot, full_ram, seen_s, state, reasons,
-        inflight, age_s, said,
+        inflight, age_s, said, _slope(before, health, news, heard_s),
     )  # fmt: skip
+
+
+def _slope(before: Node | None, health: NodeHealth | None, news: bool, heard_s: float) -> float:
+    """Degrees per second between the last two reports that had a temperature."""
+    if before is None or before.health is None or health is None:
+        return 0.0
+    then_c, now_c = before.health.temperature_c, health.temperature_c
+    if not news or then_c is None or now_c is None or heard_s - before.heard_s < SLOPE_OVER_S:
+        return before.slope_c_per_s
+    return (now_c - then_c) / (heard_s - before.heard_s)
 
 
 def _gates(

@@ -54,7 +54,7 @@ def beside(node: Node, models: Iterable[str], newcomer: str) -> frozenset[str]:
         return frozenset()
     left = room_bytes(node) - footprint_bytes(node, newcomer)
     kept: set[str] = set()
-    for model in models:
+    for model in sorted(models, key=lambda each: (node.recency.get(each, -1), each)):
         need = footprint_bytes(node, model)
         if len(kept) < seats and need <= left and model != newcomer:
             kept.add(model)

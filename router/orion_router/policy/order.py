@@ -46,11 +46,12 @@ def in_turn(
             continue
         meta = item.meta
         batch = meta.priority == "batch" and now_s - asked_s < tuning.batch_ages_s
-        moment_s = asked_s
+        work_s = service_s.get(meta.model, 0.0)
+        moment_s = asked_s + tuning.patience * work_s
         if fair:
             source = meta.source
             behind_s = ahead.get(source, 0.0)
-            ahead[source] = behind_s + service_s.get(meta.model, 0.0)
+            ahead[source] = behind_s + work_s
             moment_s += behind_s + penalty_s.get(source, 0.0)
         rest.append((int(batch), moment_s, item.score, item.request_id, item))
     starving.sort(key=lambda entry: entry[:3])
