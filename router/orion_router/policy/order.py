@@ -47,7 +47,7 @@ def in_turn(
         meta = item.meta
         batch = meta.priority == "batch" and now_s - asked_s < tuning.batch_ages_s
         work_s = service_s.get(meta.model, 0.0)
-        moment_s = asked_s + tuning.patience * work_s
+        moment_s = asked_s
         if fair:
             source = meta.source
             behind_s = ahead.get(source, 0.0)
