@@ -86,5 +86,5 @@ class GatedLeastConnections:
     def choose(self, ask: Ask, view: View) -> str:
         """Among all boards if every one is gated: an early binding cannot wait."""
         boards = alive(view)
-        healthy = [board for board in boards if self._gate.open_(board)]
+        healthy = [board for board in boards if self._gate.admits(board)]
         return self._turns.took(self._turns.least_loaded(healthy or boards))
