@@ -21,7 +21,7 @@ class Ratio:
     seeds: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} ×÷{self.spread:.2f}"
+        return f"{self.mean:.2f} (x{self.spread:.2f})"
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:

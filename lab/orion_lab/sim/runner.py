@@ -11,7 +11,8 @@ from orion_lab.sim.results import Result
 from orion_lab.sim.runs import PolicyFactory, run
 from orion_lab.sim.workloads import Workload
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
