@@ -13,7 +13,7 @@ class Sticky:
     fifo = True
 
     def __init__(self, seed: int = 0) -> None:
-        self._turns, self._gate = Turns(), Gate()
+        self._turns, self._gate = Turns(seed), Gate()
 
     def watch(self, view: View) -> None:
         """The gate has a memory: it sees every report."""
@@ -35,7 +35,7 @@ class StickyLate:
     window = 2
 
     def __init__(self, seed: int = 0) -> None:
-        self._turns, self._gate = Turns(), Gate()
+        self._turns, self._gate = Turns(seed), Gate()
 
     def watch(self, view: View) -> None:
         """The gate has a memory: it sees every report."""
