@@ -4,16 +4,14 @@ from collections import deque
 
 from orion_lab import rates
 from orion_lab.boards import BoardSpec
-from orion_lab.memory import PageCache, cache_room_bytes, fits, used_bytes
-from orion_lab.models import ModelSpec, model
+from orion_lab.models import model
 from orion_lab.sim.asks import Ask
 from orion_lab.sim.conditions import Conditions
 from orion_lab.sim.heat import above_s, after_c, work_takes_s
-from orion_lab.sim.prompts import Prompts
+from orion_lab.sim.residents import Residents
 from orion_lab.sim.service import Service
 from orion_lab.sim.views import BoardView, Holding, Report
 from orion_lab.thermal import steady_c
-from orion_lab.world import DEFAULT_CONTEXT_TOKENS, THROTTLE_FROM_C
 
 _REPORTS_SEEN = 3
 
@@ -28,8 +26,7 @@ class Board:
         self._load_c = steady_c(spec, ambient_c, 0.0, 1.0)
         self._busy_c = steady_c(spec, ambient_c, 1.0)
         self._since_s, self._from_c = 0.0, self._idle_c
-        self._resident: dict[str, Prompts] = {}  # least recently used first
-        self._cache = PageCache()
+        self.residents = Residents(spec, conditions)
         self.service: Service | None = None
         self.waiting: list[tuple[Ask, float]] = []  # with the time of dispatch
         self.up = self.seen_alive = True
@@ -39,49 +36,10 @@ class Board:
         self.loads = self.disk_loads = 0
         self.prefilled_s = self.saved_s = 0.0
 
-    # --- models ---------------------------------------------------------------------------------
-
     @property
     def resident(self) -> tuple[str, ...]:
         """Loaded models, least recently used first."""
-        return tuple(self._resident)
-
-    def _resident_bytes(self) -> int:
-        return sum(_resident_bytes(model(name)) for name in self._resident)
-
-    def place(self, name: str) -> bool:
-        """Make a model resident before the run; False if there is no room."""
-        spec = model(name)
-        if len(self._resident) >= self.spec.max_loaded or name in self._resident:
-            return False
-        if not fits(self.spec, self._resident_bytes() + _resident_bytes(spec)):
-            return False
-        self._admit(spec)
-        return True
-
-    def _admit(self, spec: ModelSpec) -> None:
-        self._resident[spec.name] = Prompts(
-            self.conditions.prompts_kept, self.conditions.prompt_room_tokens(spec)
-        )
-        if self.conditions.page_cache:
-            room = cache_room_bytes(self.spec, self._resident_bytes())
-            self._cache = self._cache.after_read(spec.digest, spec.size_bytes, room)
-
-    def _load(self, spec: ModelSpec, service: Service) -> None:
-        needed = _resident_bytes(spec)
-        while self._resident and (
-            len(self._resident) >= self.spec.max_loaded
-            or not fits(self.spec, self._resident_bytes() + needed)
-        ):
-            del self._resident[next(iter(self._resident))]
-        warm = self._cache.holds(spec.digest)
-        seconds = rates.load_s(self.spec, spec.size_bytes, page_cached=warm)
-        service.loaded_s = service.started_s + seconds
-        service.disk = not warm
-        self.loads += 1
-        self.disk_loads += not warm
-        self.loading_s += seconds
-        self._admit(spec)
+        return self.residents.names
 
     # --- serving --------------------------------------------------------------------------------
 
@@ -90,13 +48,15 @@ class Board:
         service = Service(ask, dispatched_s, now_s)
         spec = model(ask.model)
         here_c = self._settle(now_s)
-        if ask.model in self._resident:
-            self._resident[ask.model] = self._resident.pop(ask.model)
-        else:
-            self._load(spec, service)
+        load = self.residents.use(spec)
+        if load.seconds > 0.0:
+            self.loads += 1
+            self.disk_loads += load.from_disk
+            self.loading_s += load.seconds
+        service.disk, service.loaded_s = load.from_disk, now_s + load.seconds
         service.load_from_c = here_c
         service.work_from_c = work_c = after_c(here_c, self._load_c, service.load_s)
-        prompts = self._resident[ask.model]
+        prompts = self.residents.prompts(ask.model)
         cached = min(prompts.cached_tokens(ask.prompt_prefix), ask.input_tokens - 1)
         per_token_s = rates.prefill_s_per_token(self.spec, spec.size_bytes)
         service.prefilled_tokens = ask.input_tokens - cached
@@ -115,7 +75,7 @@ class Board:
         service = self.service
         assert service is not None
         if now_s >= service.done_s:
-            self._resident[service.ask.model].add(service.ask.whole)
+            self.residents.prompts(service.ask.model).add(service.ask.whole)
         self._settle(now_s)
         self.service = None
 
@@ -126,8 +86,7 @@ class Board:
         if self.service:
             self.finish(now_s)
         self.waiting.clear()
-        self._resident.clear()
-        self._cache = PageCache()
+        self.residents.clear()
         self.up = False
         return lost
 
@@ -177,11 +136,6 @@ class Board:
         rise_share = (self._load_c - self._idle_c) / (self._busy_c - self._idle_c)
         return (self.busy_s + rise_share * self.loading_s) * (self.spec.full_w - self.spec.idle_w)
 
-    @property
-    def is_hot(self) -> bool:
-        """Whether the last report was above where throttling begins."""
-        return self.reports[-1].temperature_c > THROTTLE_FROM_C
-
     # --- what a router sees ---------------------------------------------------------------------
 
     def view(self, now_s: float, window: int) -> BoardView:
@@ -203,11 +157,11 @@ class Board:
             window,
             max(0, window - len(holding)) if alive else 0,
             tuple(holding),
-            tuple(self._resident),
+            self.residents.names,
             loading,
             self._seen_reports(now_s),
             self.spec.ram_bytes,
-            max(0, self.spec.ram_bytes - used_bytes(self._resident_bytes())),
+            self.residents.available_bytes,
         )
 
     def _seen_reports(self, now_s: float) -> tuple[Report, ...]:
@@ -216,7 +170,3 @@ class Board:
             return tuple(self.reports)[-_REPORTS_SEEN:]
         seen = [report for report in self.reports if report.at_s <= now_s - stale_s]
         return tuple(seen[-_REPORTS_SEEN:]) or (self.reports[0],)
-
-
-def _resident_bytes(spec: ModelSpec) -> int:
-    return spec.resident_bytes(DEFAULT_CONTEXT_TOKENS, 1)

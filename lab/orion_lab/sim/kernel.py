@@ -1,5 +1,7 @@
 """The event loop: arrivals, completions, health reports and deaths, in the order of their times."""
 
+from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 
@@ -13,7 +15,7 @@ from orion_lab.sim.traffic import Source
 from orion_lab.sim.views import View
 from orion_lab.sim.workloads import Failure
 
-Event = tuple[float, int, str, object, object]
+Event = tuple[float, int, Callable[[], None]]
 
 
 class Kernel:
@@ -47,89 +49,76 @@ class Kernel:
             self._expect(ask)
         for failure in failures:
             board = boards[failure.board]
-            self._at(failure.at_s, "fail", board)
-            self._at(failure.back_s, "back", board)
-        self._at(0.0, "tick")
+            self._at(failure.at_s, partial(self._fail, board))
+            self._at(failure.back_s, partial(self._back, board))
+        self._at(0.0, self._tick)
         if conditions.sample_every_s > 0.0:
-            self._at(0.0, "sample")
+            self._at(0.0, self._sample)
 
     def run(self) -> Outcome:
         """Until every request is answered."""
-        handlers = {
-            "arrive": self._arrive,
-            "done": self._done,
-            "loaded": self._plan,
-            "tick": self._tick,
-            "sample": self._sample,
-            "fail": self._fail,
-            "lost": self._lost,
-            "back": self._back,
-        }
         while self._open:
-            self._now_s, _, kind, one, other = heappop(self._events)
-            handlers[kind](one, other)
+            self._now_s, _, happen = heappop(self._events)
+            happen()
         for board in self._boards:
             board.close(self._now_s)
         return Outcome(self._records, self._boards, self._samples, self._now_s)
 
     # --- events ---------------------------------------------------------------------------------
 
-    def _at(self, time_s: float, kind: str, one: object = None, other: object = None) -> None:
-        heappush(self._events, (time_s, next(self._number), kind, one, other))
+    def _at(self, time_s: float, happen: Callable[[], None]) -> None:
+        heappush(self._events, (time_s, next(self._number), happen))
 
     def _expect(self, ask: Ask) -> None:
         self._open += 1
-        self._at(ask.arrived_s, "arrive", ask)
+        self._at(ask.arrived_s, partial(self._arrive, ask))
 
-    def _arrive(self, one: object, _other: object) -> None:
-        assert isinstance(one, Ask)
+    def _arrive(self, ask: Ask) -> None:
         if self._early is not None:
-            self._bind(self._early, one)
+            self._bind(self._early, ask)
         else:
-            self._queue[one.request_id] = one
+            self._queue[ask.request_id] = ask
             self._plan()
 
-    def _done(self, one: object, other: object) -> None:
-        assert isinstance(one, Board) and isinstance(other, Service)
-        if one.service is not other:
+    def _done(self, board: Board, service: Service) -> None:
+        if board.service is not service:
             return  # the board died in between
-        one.finish(self._now_s)
+        board.finish(self._now_s)
         self._open -= 1
-        self._records.append(Record.of(other, one.name))
+        self._records.append(Record.of(service, board.name))
         if self._learner is not None:
-            self._learner.finished(other.ask, one.name, other.facts())
-        follows = self._source.after(other.ask, self._now_s)
+            self._learner.finished(service.ask, board.name, service.facts())
+        follows = self._source.after(service.ask, self._now_s)
         if follows is not None:
             self._expect(follows)
-        self._next(one)
+        self._next(board)
         self._plan()
 
-    def _tick(self, _one: object, _other: object) -> None:
+    def _tick(self) -> None:
         for board in self._boards:
             board.report(self._now_s)
         if self._watcher is not None:
             self._watcher.watch(self._view())
         self._plan()
-        self._at(self._now_s + self._conditions.health_every_s, "tick")
+        self._at(self._now_s + self._conditions.health_every_s, self._tick)
 
-    def _sample(self, _one: object, _other: object) -> None:
+    def _sample(self) -> None:
         self._samples.append(Sample.of(self._now_s, len(self._queue), self._boards))
-        self._at(self._now_s + self._conditions.sample_every_s, "sample")
+        self._at(self._now_s + self._conditions.sample_every_s, self._sample)
 
-    def _fail(self, one: object, _other: object) -> None:
-        assert isinstance(one, Board)
-        if one.up:
-            lost = one.die(self._now_s)
-            self._at(self._now_s + self._conditions.noticed_after_s, "lost", one, lost)
+    def _fail(self, board: Board) -> None:
+        if board.up:
+            lost = board.die(self._now_s)
+            self._at(
+                self._now_s + self._conditions.noticed_after_s, partial(self._lost, board, lost)
+            )
 
-    def _lost(self, one: object, other: object) -> None:
+    def _lost(self, board: Board, asks: list[Ask]) -> None:
         """The death is noticed: what the board had, and what it got since, is to be run again."""
-        assert isinstance(one, Board) and isinstance(other, list)
-        one.seen_alive = one.up
-        asks: list[Ask] = [*other]
-        if not one.up:
-            asks += [ask for ask, _ in one.waiting]
-            one.waiting.clear()
+        board.seen_alive = board.up
+        if not board.up:
+            asks = asks + [ask for ask, _ in board.waiting]
+            board.waiting.clear()
         if self._early is not None:
             for ask in asks:
                 self._bind(self._early, ask)
@@ -138,10 +127,9 @@ class Kernel:
         self._queue = {ask.request_id: ask for ask in sorted(queued, key=_arrival)}
         self._plan()
 
-    def _back(self, one: object, _other: object) -> None:
-        assert isinstance(one, Board)
-        one.up = one.seen_alive = True
-        self._next(one)
+    def _back(self, board: Board) -> None:
+        board.up = board.seen_alive = True
+        self._next(board)
         self._plan()
 
     # --- decisions ------------------------------------------------------------------------------
@@ -156,7 +144,7 @@ class Kernel:
         board.waiting.append((ask, self._now_s))
         self._next(board)
 
-    def _plan(self, _one: object = None, _other: object = None) -> None:
+    def _plan(self) -> None:
         if self._late is None:
             return
         for request_id, name in self._late.plan(self._view()):
@@ -179,8 +167,8 @@ class Kernel:
         ask, dispatched_s = board.waiting.pop(chosen)
         service = board.start(ask, dispatched_s, self._now_s)
         if self._late is not None and service.loaded_s > self._now_s:
-            self._at(service.loaded_s, "loaded")
-        self._at(service.done_s, "done", board, service)
+            self._at(service.loaded_s, self._plan)
+        self._at(service.done_s, partial(self._done, board, service))
 
 
 def _arrival(ask: Ask) -> float:

@@ -33,7 +33,7 @@ class Latency:
 class Classes:
     """A latency over all requests, and over each class."""
 
-    all_: Latency
+    overall: Latency
     interactive: Latency
     batch: Latency
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from orion_lab.models import model
 from orion_lab.sim.asks import Ask
 from orion_lab.sim.board import Board
 from orion_lab.sim.conditions import Conditions
@@ -76,5 +77,5 @@ def _place(boards: Sequence[Board], names: Sequence[str]) -> None:
     turn = 0
     for board in boards:
         for _ in range(board.spec.max_loaded):
-            board.place(names[turn % len(names)])
+            board.residents.place(model(names[turn % len(names)]))
             turn += 1

@@ -26,8 +26,8 @@ class Report(NamedTuple):
 
 
 class BoardView(NamedTuple):
-    """One board. `resident` is least recently used first and true at once (the router's own ledger);
-    heat is as old as the last report that arrived."""
+    """One board. What it holds is true at once (the router's own ledger); its heat is as old as
+    the last report that arrived."""
 
     name: str
     spec: BoardSpec
@@ -38,7 +38,7 @@ class BoardView(NamedTuple):
     holding: tuple[Holding, ...]
     """The running request first, then those that wait at the board in arrival order."""
     resident: tuple[str, ...]
-    """Loaded models and the one that is being loaded."""
+    """Loaded models and the one that is being loaded, least recently used first."""
     loading: str | None
     reports: tuple[Report, ...]
     """The last few, oldest first; never empty."""

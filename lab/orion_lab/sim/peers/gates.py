@@ -21,7 +21,7 @@ class Gate:
             _switch(self._hot, board.name, board.temperature_c, HOT_C, COOL_C)
             _switch(self._full, board.name, board.used_share, FULL_SHARE, ROOMY_SHARE)
 
-    def open_(self, board: BoardView) -> bool:
+    def admits(self, board: BoardView) -> bool:
         """Whether this board may get work."""
         return board.name not in self._hot and board.name not in self._full
 

@@ -3,6 +3,7 @@
 from collections import deque
 
 from orion_lab.models import model
+from orion_lab.rates import decode_s_per_token
 from orion_lab.sim.asks import Ask
 from orion_lab.sim.peers.gates import alive
 from orion_lab.sim.policies import Facts
@@ -15,12 +16,14 @@ _PER_QUEUED, _QUEUED_MOST = 6.0, 30.0
 _WAIT_SHARE, _WAIT_MOST = 10.0, 25.0
 _PIN = 20.0
 _SAMPLES = 100
-_GB = 1e9
+# Before there is a history: 100 tokens, there at a desktop's speed, here at the board's.
+_TOKENS_AT_FIRST = 100
 
 
 class HerdLike:
-    """The board with the highest sum. Depth is counted per board and model, as there; the latency
-    that prices it is the 75th percentile of what this board took for this model."""
+    """The board with the highest sum. Depth is counted per board (there per board and model, which
+    misleads where a board runs one request at a time); what it costs is the 75th percentile of
+    what this board took for such requests."""
 
     name = "herd-like"
 
@@ -50,10 +53,11 @@ class HerdLike:
         return chosen
 
     def _score(self, ask: Ask, board: BoardView, now_s: float) -> float:
-        depth = sum(each.ask.model == ask.model for each in board.holding)
+        depth = len(board.holding)
         score = self._heat(ask, board, now_s) + _fit(ask, board)
         score -= min(_QUEUED_MOST, depth * _PER_QUEUED)
-        score -= min(_WAIT_MOST, depth * self._p75_s(ask.model, board.name) / _WAIT_SHARE)
+        wait_s = sum(self._p75_s(each.ask.model, board) for each in board.holding)
+        score -= min(_WAIT_MOST, wait_s / _WAIT_SHARE)
         if self._pins.get(ask.session) == board.name:
             score += _PIN / (1.0 + depth / 2)
         return score
@@ -64,11 +68,10 @@ class HerdLike:
         left_s = self._left_s.get((board.name, ask.model))
         return _COLD if left_s is None or now_s - left_s > _WARM_FOR_S else _WARM
 
-    def _p75_s(self, name: str, board: str) -> float:
-        took = self._took_s.get((board, name))
+    def _p75_s(self, name: str, board: BoardView) -> float:
+        took = self._took_s.get((board.name, name))
         if not took:
-            # As there: 100 tokens at 100/GB tokens per second.
-            return max(1.0, model(name).size_bytes / _GB)
+            return _TOKENS_AT_FIRST * decode_s_per_token(board.spec, model(name).size_bytes)
         return sorted(took)[int(0.75 * (len(took) - 1))]
 
 

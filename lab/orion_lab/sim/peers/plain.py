@@ -9,19 +9,25 @@ from orion_lab.sim.views import BoardView, View
 
 
 class Turns:
-    """Breaks ties: whoever was chosen longest ago comes first."""
+    """Breaks ties: whoever was chosen longest ago comes first, at the start in random order."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
+        self._rng = Random(f"turns/{seed}")
         self._number = 0
-        self._last: dict[str, int] = {}
+        self._last: dict[str, float] = {}
+
+    def _since(self, board: BoardView) -> float:
+        if board.name not in self._last:
+            self._last[board.name] = -self._rng.random()
+        return self._last[board.name]
 
     def least_loaded(self, boards: Sequence[BoardView]) -> BoardView:
         """The board that holds the fewest requests."""
-        return min(boards, key=lambda board: (len(board.holding), self._last.get(board.name, -1)))
+        return min(boards, key=lambda board: (len(board.holding), self._since(board)))
 
     def first(self, boards: Sequence[BoardView]) -> BoardView:
         """The board chosen longest ago."""
-        return min(boards, key=lambda board: self._last.get(board.name, -1))
+        return min(boards, key=self._since)
 
     def took(self, board: BoardView) -> str:
         """Remember the choice; the board's name."""
@@ -64,7 +70,7 @@ class LeastConnections:
     name = "least connections"
 
     def __init__(self, seed: int = 0) -> None:
-        self._turns = Turns()
+        self._turns = Turns(seed)
 
     def choose(self, ask: Ask, view: View) -> str:
         """Ties go to the board chosen longest ago."""
@@ -77,7 +83,7 @@ class GatedLeastConnections:
     name = "least connections, gated"
 
     def __init__(self, seed: int = 0) -> None:
-        self._turns, self._gate = Turns(), Gate()
+        self._turns, self._gate = Turns(seed), Gate()
 
     def watch(self, view: View) -> None:
         """The gate has a memory: it sees every report."""
@@ -86,5 +92,5 @@ class GatedLeastConnections:
     def choose(self, ask: Ask, view: View) -> str:
         """Among all boards if every one is gated: an early binding cannot wait."""
         boards = alive(view)
-        healthy = [board for board in boards if self._gate.open_(board)]
+        healthy = [board for board in boards if self._gate.admits(board)]
         return self._turns.took(self._turns.least_loaded(healthy or boards))

@@ -13,7 +13,7 @@ class Sticky:
     fifo = True
 
     def __init__(self, seed: int = 0) -> None:
-        self._turns, self._gate = Turns(), Gate()
+        self._turns, self._gate = Turns(seed), Gate()
 
     def watch(self, view: View) -> None:
         """The gate has a memory: it sees every report."""
@@ -22,7 +22,7 @@ class Sticky:
     def choose(self, ask: Ask, view: View) -> str:
         """Among several with the model, the least loaded."""
         boards = alive(view)
-        healthy = [board for board in boards if self._gate.open_(board)] or boards
+        healthy = [board for board in boards if self._gate.admits(board)] or boards
         having = [board for board in healthy if ask.model in board.resident]
         return self._turns.took(self._turns.least_loaded(having or healthy))
 
@@ -35,7 +35,7 @@ class StickyLate:
     window = 2
 
     def __init__(self, seed: int = 0) -> None:
-        self._turns, self._gate = Turns(), Gate()
+        self._turns, self._gate = Turns(seed), Gate()
 
     def watch(self, view: View) -> None:
         """The gate has a memory: it sees every report."""
@@ -43,7 +43,7 @@ class StickyLate:
 
     def plan(self, view: View) -> list[tuple[str, str]]:
         """One pass over the queue."""
-        room = {board.name: board.free_slots for board in view.boards if self._gate.open_(board)}
+        room = {board.name: board.free_slots for board in view.boards if self._gate.admits(board)}
         open_ = [board for board in view.boards if room.get(board.name, 0) > 0]
         taken: list[tuple[str, str]] = []
         for ask in view.queue:
