@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from orion_contracts.config import NodeConfig, Thresholds
 from orion_contracts.health import DiskModel, NodeHealth
@@ -45,6 +45,10 @@ class Node:
     """What the configuration says of this board."""
     slope_c_per_s: float = 0.0
     """How fast its temperature rises or falls, over the last reports."""
+    memo: dict[str, tuple[Any, Any]] = field(
+        default_factory=dict[str, tuple[Any, Any]], compare=False, repr=False
+    )
+    """What was worked out from this snapshot, so that it is worked out once."""
 
     @property
     def eligible(self) -> bool:

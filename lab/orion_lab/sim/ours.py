@@ -87,7 +87,8 @@ class Ours:
     def watch(self, view: View) -> None:
         """See `Watches`."""
         self._fleet(view)
-        self._learner.looked(self._nodes)
+        busy = frozenset(board.name for board in view.boards if board.holding)
+        self._learner.looked(self._nodes, busy, view.now_s)
 
     def _beliefs(self, now_s: float) -> Beliefs:
         beliefs = self._learner.beliefs(now_s)

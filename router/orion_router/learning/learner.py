@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orion_router.fleet import Node, normal
+from orion_router.learning.heat import HeatBook
 from orion_router.learning.outputs import OutputBook
 from orion_router.learning.prompts import PromptBook
 from orion_router.learning.rates import RateBook
@@ -29,6 +30,7 @@ class Learner:
     """The books, and the snapshot of them that a plan reads."""
 
     def __init__(self) -> None:
+        self.heat = HeatBook()
         self.rates = RateBook()
         self.outputs = OutputBook()
         self.prompts = PromptBook()
@@ -36,7 +38,10 @@ class Learner:
 
     def beliefs(self, now_s: float) -> Beliefs:
         """What the policy may reckon with now."""
-        return Beliefs(self.rates.speeds, self.outputs.means, self.prompts, self.usage.at(now_s))
+        return Beliefs(
+            self.rates.speeds, self.outputs.means, self.prompts, self.usage.at(now_s),
+            self.heat.climates,
+        )  # fmt: skip
 
     def finished(self, node: Node, held: Held, outcome: Outcome, now_s: float) -> None:
         """A request ran to its end on this board."""
@@ -61,8 +66,11 @@ class Learner:
         )  # fmt: skip
         self.usage.add(meta.source, outcome.prompt_s + outcome.output_s + outcome.load_s, now_s)
 
-    def looked(self, nodes: Mapping[str, Node]) -> None:
-        """New reports: what left a board's memory left its prompt cache."""
+    def looked(self, nodes: Mapping[str, Node], busy: frozenset[str], now_s: float) -> None:
+        """New reports: heat, and what left a board's memory left its prompt cache. `busy`: boards
+        that hold work."""
+        self.heat.looked(nodes, busy, now_s)
+        self.heat.forget(frozenset(nodes))
         for name, node in nodes.items():
             for model in self.prompts.models(name):
                 if node.state == "lost" or (node.health and model not in node.resident):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from orion_router.fleet import Node
+from orion_router.policy.heat import Climate
 from orion_router.policy.speeds import NOTHING, Learned, Speed, reported, speed
 
 OUTPUT_TOKENS = 128.0
@@ -45,17 +46,26 @@ class Beliefs:
     prompts: Prompts = field(default_factory=NoPrompts)
     usage_s: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds of work that each source had lately."""
+    climates: Mapping[str, Climate] = field(default_factory=dict[str, Climate])
+    """Where each board's temperature goes."""
 
     def speed(self, node: Node, model: str) -> Speed:
         """How fast the board is with the model."""
+        learned = self.speeds.get((node.name, model), NOTHING)
+        memo = node.memo.get(model)
+        if memo is not None and memo[0] is learned:
+            known: Speed = memo[1]
+            return known
         file = node.on_disk.get(model)
         rates = node.health.rates if node.health else None
-        return speed(
+        found = speed(
             file.size_bytes if file else 0,
             node.said.storage_bytes_per_second,
-            self.speeds.get((node.name, model), NOTHING),
+            learned,
             reported(rates, model),
         )
+        node.memo[model] = (learned, found)
+        return found
 
     def output_tokens(self, model: str, priority: str, limit: int) -> float:
         """Expected tokens of an answer, never more than the client's own limit."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.footing import beside
-from orion_router.policy.heat import derate
+from orion_router.policy.heat import NEVER_COOL_S, cool_s, derate, headroom_s
 from orion_router.policy.values import Held, Waiting
 
 RESIDUAL_SHARE = 0.3
@@ -28,8 +28,9 @@ class Batch:
         self.models = models
         self.tail_s = tail_s
         self.load_s = load_s
-        self.items: list[tuple[Waiting, float, float]] = []
-        """Request, seconds until it begins as it was planned, seconds of work."""
+        self.items: list[tuple[Waiting, float, float, bool]] = []
+        """Request, seconds until it begins as it was planned, seconds of work, and whether the
+        board is cool enough for it."""
         self.locked = False
 
 
@@ -44,8 +45,8 @@ class Place(NamedTuple):
 class Lane:
     """One board that may take work."""
 
-    __slots__ = ("all_free_s", "alone", "batches", "busy", "derate", "ends_s", "first_s", "free",
-                 "held", "name", "node", "now_s", "slots")  # fmt: skip
+    __slots__ = ("all_free_s", "alone", "batches", "busy", "climate", "derate", "ends_s", "first_s",
+                 "free", "headroom_s", "held", "name", "node", "now_s", "slots")  # fmt: skip
 
     def __init__(
         self, node: Node, held: dict[str, Held], beliefs: Beliefs, now_s: float, heat: bool
@@ -58,6 +59,9 @@ class Lane:
              for request_id, each in held.items()),
             reverse=True,
         )[: self.slots]  # fmt: skip
+        celsius = node.health.temperature_c if node.health else None
+        self.climate = beliefs.climates.get(node.name) if heat else None
+        self.headroom_s = headroom_s(celsius, self.climate)
         self.free = max(0, self.slots - len(held))
         self.ends_s = [0.0] * self.free + left[::-1]
         self.all_free_s = max(self.ends_s, default=0.0)
@@ -92,14 +96,16 @@ class Lane:
                 begin_s = self.all_free_s
         return Place(len(batches), begin_s, load_s)
 
-    def add(self, item: Waiting, model: str, at: Place, service_s: float, lock: bool) -> None:
+    def add(
+        self, item: Waiting, model: str, at: Place, service_s: float, lock: bool, cool: bool = True
+    ) -> None:
         """Plan the request there; what comes later moves back."""
         batches = self.batches
         if at.batch == len(batches):
             kept = beside(self.node, batches[-1].models, model)
             batches.append(Batch(kept | {model}, at.begin_s + at.load_s, at.load_s))
         batch = batches[at.batch]
-        batch.items.append((item, at.begin_s, service_s))
+        batch.items.append((item, at.begin_s, service_s, cool))
         batch.locked = batch.locked or lock
         if at.batch == 0:
             ends = self.ends_s
@@ -112,6 +118,19 @@ class Lane:
         for later in batches[at.batch + 1 :]:
             later.tail_s += moved_s
 
+    def too_warm_s(self, work_s: float) -> float:
+        """Seconds that the board should rest before so much work; 0 when it may begin."""
+        celsius = self.node.health.temperature_c if self.node.health else None
+        if work_s <= self.headroom_s or self.climate is None or celsius is None:
+            return 0.0
+        return min(NEVER_COOL_S, cool_s(celsius, self.climate, work_s))
+
+    @property
+    def coolest(self) -> bool:
+        """Whether more rest would not make it much cooler."""
+        celsius = self.node.health.temperature_c if self.node.health else None
+        return celsius is None or self.climate is None or celsius <= self.climate.rests_c + 3.0
+
     def due(self) -> list[Waiting]:
         """What can be given to the board now: as many as it has free slots."""
         found: list[Waiting] = []
@@ -119,9 +138,11 @@ class Lane:
         for batch in self.batches:
             if needed - batch.models:
                 break  # its load would evict what was just given
-            for item, begin_s, _ in batch.items:
+            for item, begin_s, _, cool in batch.items:
                 if len(found) >= self.free or (begin_s > 0.0 and batch.load_s):
                     return found
+                if not cool:
+                    continue
                 found.append(item)
                 needed.add(normal(item.meta.model))
         return found
@@ -132,7 +153,7 @@ class Lane:
         at_s = self.first_s
         for batch in self.batches:
             at_s += batch.load_s
-            for item, _, service_s in batch.items:
+            for item, _, service_s, _ in batch.items:
                 found.append((item, at_s))
                 at_s += service_s / self.slots
         return found
@@ -145,8 +166,8 @@ class Lane:
     @property
     def settled(self) -> bool:
         """Whether nothing planned later can change what is due."""
-        first = self.batches[0]
-        if len(first.items) >= self.free:
+        ready = sum(cool for _, _, _, cool in self.batches[0].items)
+        if ready >= self.free:
             return True
         return any(batch.locked for batch in self.batches)
 

@@ -44,6 +44,7 @@ class Planning:
             for node in nodes
             if not suspects.intersection(load.get(node.name, nothing))
         ]
+        self._warm = any(lane.headroom_s < inf for lane in self.lanes)
         self._at = {lane.name: i for i, lane in enumerate(self.lanes)}
         self._columns: dict[str, Column] = {}
         self._price = 0.0
@@ -129,7 +130,8 @@ class Planning:
         at = column.places[best]
         fresh = meta.input_tokens - cached.get(lane.name, 0)
         service_s = max(0, fresh) * prefill + output * decode
-        lane.add(item, model, at, service_s, starving or not self._tuning.batching)
+        cool = lane.coolest or not lane.too_warm_s(service_s)
+        lane.add(item, model, at, service_s, starving or not self._tuning.batching, cool)
         if item.crashes:
             lane.alone = True  # a suspect has its board to itself
         for each in self._columns.values():
@@ -140,7 +142,7 @@ class Planning:
         self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str
     ) -> int | None:
         prompt = float(item.meta.input_tokens)
-        if not cached and not pin and not item.failed_on and not item.crashes:
+        if not (cached or pin or item.failed_on or item.crashes or self._warm):
             costs = [s + prompt * p + output * d for _, s, p, d, _ in column.rows]
             return column.rows[costs.index(min(costs))][0] if costs else None
         names = {self._at[name] for name in (*cached, pin) if name in self._at}
@@ -154,6 +156,9 @@ class Planning:
             saved = cached.get(lane.name, 0)
             cost = start_s + (prompt - saved) * prefill + output * decode
             cost += price * (most - saved) * prefill
+            work_s = (prompt - saved) * prefill + output * decode
+            if work_s > lane.headroom_s:
+                cost += lane.too_warm_s(work_s)
             if lane.name in item.failed_on:
                 cost += FAILED_THERE_S
             if best is None or (cost, i) < best:
