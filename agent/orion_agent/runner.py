@@ -134,10 +134,11 @@ class Attempt:
             self._request, self._t.node, self._started.attempt, status, outbox, timing,
             time.monotonic(), done, error,
         )  # fmt: skip
+        measured = answer.facts(self._request, timing, done).to_bytes() if done else b""
         closed = await self._insist(
             lambda: self._t.ledger.finish(
                 self._request.request_id, self._started.token, status, payload,
-                seq=outbox.seq, chunk=chunk,
+                seq=outbox.seq, chunk=chunk, facts=measured,
             ),
             "FENCED",
         )  # fmt: skip

@@ -15,6 +15,7 @@ from orion_contracts.ledger import Dispatched, Ledger, Obstacle, is_lasting
 from orion_contracts.meta import Meta
 from orion_router import policy
 from orion_router.backlog import Backlog
+from orion_router.bell import Bell
 from orion_router.lease import PlannerLease
 from orion_router.policy import Decision, Waiting
 from orion_router.trouble import Trouble
@@ -52,8 +53,9 @@ class Planner:
         """Something changed: plan soon."""
         self._wake.set()
 
-    def ring(self, kind: str, request_id: str, node: str, status: str) -> None:
+    def ring(self, bell: Bell) -> None:
         """A doorbell entry."""
+        kind, request_id, node, status, _ = bell
         if kind == "done":
             self.backlog.forget(request_id)
             self._unread.discard(request_id)
