@@ -32,6 +32,7 @@ from orion_contracts.errors import EngineError, OrionError
 from orion_contracts.health import TTL_S, NodeHealth
 from orion_contracts.kubernetes import EXCLUDED
 from orion_contracts.ledger import Ledger
+from orion_contracts.prefix_key import usable
 from orion_contracts.stamp import iso_now
 
 AT_MOST_EVERY_S = 0.5
@@ -73,6 +74,8 @@ class Reporter:
         self.config_seen = False
         """Whether the store has one; else `config` holds the defaults."""
         self.draining = False
+        self.prefix_key = b""
+        """What hashes of prompts are keyed with; empty: no router has made a key yet."""
         self.keeping: Callable[[], Keeping] = Keeping  # what the model keeper has to say
         self.health: NodeHealth | None = None
         self.published_s: float | None = None
@@ -167,7 +170,9 @@ class Reporter:
         async with self._store.pipeline(transaction=False) as pipe:
             pipe.get(keys.CONFIG)
             pipe.exists(keys.drain(self._who.node))
-            config, drain = await pipe.execute(raise_on_error=False)
+            pipe.get(keys.LEARNED_KEY)
+            config, drain, prefix_key = await pipe.execute(raise_on_error=False)
+        self.prefix_key = usable(prefix_key)
         self._written = fields
         if not isinstance(config, Exception):  # a key of another type, say: the last one stays
             self._read_config(config)

@@ -51,11 +51,11 @@ class Runs:
 
     def take(self, entry: DirectEntry, request: InferenceRequest, raw: bytes) -> None:
         """Run a request that came straight here."""
-        ledger, who = self._p.ledger, self._p.who
+        ledger, who, key = self._p.ledger, self._p.who, self._p.reporter.prefix_key
         self._begin(
             entry.entry,
             request.request_id,
-            lambda: direct.take(ledger, who.node, who.incarnation, entry, request, raw),
+            lambda: direct.take(ledger, who.node, who.incarnation, entry, request, raw, key),
             request,
             raw,
         )
