@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 
 import anyio
 import orjson
@@ -16,6 +17,7 @@ from orion_contracts.meta import Meta
 from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.bell import Bell
+from orion_router.held import Held
 from orion_router.lease import PlannerLease
 from orion_router.policy import Decision, Waiting
 from orion_router.trouble import Trouble
@@ -43,6 +45,8 @@ class Planner:
         self.lease = PlannerLease(store, ledger, router, self._take_over)
         self.decisions: deque[Decision] = deque(maxlen=256)
         self.counts: Counter[str] = Counter()
+        self.on_done: Callable[[Bell, Held | None], None] = lambda bell, held: None
+        """Told of every request that ended while this router plans, with what its board held."""
 
     async def _take_over(self) -> None:
         """The lease is ours: what waited meanwhile is planned at once."""
@@ -57,8 +61,10 @@ class Planner:
         """A doorbell entry."""
         kind, request_id, node, status, _ = bell
         if kind == "done":
-            self.backlog.forget(request_id)
+            held = self.backlog.forget(request_id)
             self._unread.discard(request_id)
+            if self.lease.held:
+                self.on_done(bell, held)
         elif kind in ("queued", "assigned"):
             if node and kind == "queued":
                 self._watch.poke()
@@ -81,19 +87,13 @@ class Planner:
             time.monotonic(),
             self._watch.config.routing,
             self._cooling_now(),
-            self._alone(),
+            self.backlog.alone,
         )
         return decision if decision.verdict == "assign" else None
 
     def _cooling_now(self) -> frozenset[str]:
         now_s = time.monotonic()
         return frozenset(name for name, until_s in self._cooling.items() if until_s > now_s)
-
-    def _alone(self) -> frozenset[str]:
-        suspects = self.backlog.suspects
-        if not suspects:
-            return frozenset()
-        return frozenset(n for n, held in self.backlog.load.items() if suspects.intersection(held))
 
     async def run(self) -> None:
         """Plan on every change, until cancelled; resynchronise every RESYNC_S."""
@@ -157,7 +157,7 @@ class Planner:
         if decision.verdict != "assign":
             await self._close(item.request_id, item.meta.model, decision.verdict)
             return
-        self.backlog.hold(decision.node, item.request_id, item.meta.model)
+        self.backlog.hold(decision.node, item.request_id, item.meta)
         reply = await self._dispatch(decision)
         if reply.obstacle is None:
             return
