@@ -102,8 +102,9 @@ class Runs:
         try:
             request = request or InferenceRequest.from_wire(orjson.loads(started.body))
             request = on_terms(request, p.reporter.config, p.who.node)
-            with p.usage.of(request.model):
-                outcome = await Attempt(self._tools, request, started).run()
+            attempt = Attempt(self._tools, request, started)
+            with p.usage.of(request.model), p.underway.of(request_id, attempt.progress):
+                outcome = await attempt.run()
         except Exception as error:
             # A fault of ours that this request brings out: counted, so that it ends some day.
             why = f"the worker failed: {error}"

@@ -80,6 +80,7 @@ class Worker:
         )  # fmt: skip
         keeper = Keeper(p, loader)
         loader.make_room = keeper.make_room
+        p.reporter.progress = p.underway.report
         recovery = Recovery(p.engine, p.view, p.slots, p.reporter, work, s.wedged_mark)
         tools = Tools(
             p.who.node, p.ledger, p.patience, p.engine, loader, p.view, p.rates,

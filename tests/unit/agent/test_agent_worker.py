@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import anyio
 import orjson
 import pytest
 
+from orion_agent.endpoints import document
 from orion_agent.engine import Done
 from orion_contracts import keys, schema
 from orion_contracts.errors import (
@@ -125,6 +127,35 @@ async def test_planners_learn_what_a_run_measured(rig: Rig) -> None:
         residency="cold", reason="length",
     )  # fmt: skip
     assert told["FAILED"] is None
+
+
+async def test_reports_tell_how_far_requests_are(rig: Rig) -> None:
+    """Loading, reading its prompt, writing: state and tokens so far; nothing once it has ended."""
+    loaded, read, written = anyio.Event(), anyio.Event(), anyio.Event()
+    rig.engine.resident.clear()
+    rig.engine.load_gate = loaded.wait
+    rig.engine.script = [read.wait, {"content": "a"}, {"content": "b"}, written.wait, Done()]
+    request = make_request(stream=False)
+
+    def state(wanted: str) -> Callable[[], Awaitable[Any]]:
+        async def look() -> Any:
+            rig.parts.reporter.nudge()
+            raw: Any = await rig.store.hget(keys.node_health("pi-1"), "progress")
+            told = [(p["request_id"], p["state"], p["output_tokens"]) for p in orjson.loads(raw)]
+            tokens = 2 if wanted == "decode" else 0
+            return told == ([(request.request_id, wanted, tokens)] if wanted else [])
+
+        return look
+
+    async with rig.running():
+        await rig.give(request)
+        for wanted, event in (("loading", loaded), ("prefill", read), ("decode", written)):
+            await rig.until(state(wanted))
+            page = document(rig.parts, "0.1.0", False, 0.0)
+            assert request.request_id not in orjson.dumps(page).decode()  # /health is for anybody
+            event.set()
+        await rig.final(request)
+        await rig.until(state(""))
 
 
 async def test_a_graceful_shutdown_removes_the_node_from_the_registry(rig: Rig) -> None:
