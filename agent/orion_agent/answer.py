@@ -5,6 +5,7 @@ from __future__ import annotations
 from orion_agent.engine import Done
 from orion_agent.outbox import Outbox, dumps
 from orion_contracts.errors import EngineError, OrionError
+from orion_contracts.facts import Facts
 from orion_contracts.messages import InferenceRequest, InferenceResponse, Status
 from orion_contracts.stamp import iso_now
 
@@ -78,6 +79,20 @@ def final(
         eval_duration_ms=round(done.output_s * 1000, 3) if done.total_s else None,
     )
     return dumps(response.to_wire())
+
+
+def facts(request: InferenceRequest, timing: Timing, done: Done) -> Facts:
+    """What the run measured, for whoever plans the next one."""
+    return Facts(
+        model=request.model,
+        prompt_tokens=done.prompt_tokens or 0,
+        prompt_s=done.prompt_s,
+        output_tokens=done.output_tokens or 0,
+        output_s=done.output_s,
+        load_s=timing.load_wait_s + done.load_s,
+        residency="cold" if timing.residency == "cold" else "warm",
+        reason=done.reason,
+    )
 
 
 def refusal(request_id: str, model: str, node: str, error: OrionError) -> bytes:

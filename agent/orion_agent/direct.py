@@ -49,15 +49,16 @@ async def refuse(
 
 async def take(
     ledger: Ledger, node: str, incarnation: str, entry: DirectEntry, request: InferenceRequest,
-    raw: bytes,
+    raw: bytes, key: bytes,
 ) -> Started | None:  # fmt: skip
     """Admit the request and begin to run it here, in one step; None: it was seen before."""
-    meta = describe(request, pin=node).to_bytes()
-    return await ledger.take(request, raw, meta, entry, node, incarnation)
+    meta = describe(request, pin=node, key=key, body_bytes=len(raw))
+    return await ledger.take(request, raw, meta.to_bytes(), entry, node, incarnation)
 
 
 async def pass_on(
-    ledger: Ledger, entry: DirectEntry, request: InferenceRequest, raw: bytes
+    ledger: Ledger, entry: DirectEntry, request: InferenceRequest, raw: bytes, key: bytes
 ) -> None:
     """Admit the request without a pin: this board may not run it now, so a router places it."""
-    await ledger.admit(request, raw, describe(request).to_bytes(), source=entry)
+    meta = describe(request, key=key, body_bytes=len(raw))
+    await ledger.admit(request, raw, meta.to_bytes(), source=entry)

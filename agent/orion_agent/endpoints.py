@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -57,7 +58,8 @@ def document(parts: Parts, version: str, stopping: bool, now_s: float) -> dict[s
     if failed or warned:
         body["output"] = "; ".join(failed + warned)
     if health is not None:
-        body["node"] = health.to_wire()
+        # Who knows a request's id can read its answer: ids are for the store, not for this page.
+        body["node"] = replace(health, progress=()).to_wire()
     return body
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from orion_agent.keeper_report import Keeping
 from orion_agent.sensors import Sample
 from orion_contracts.classes import classify
-from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
+from orion_contracts.health import DiskModel, Engine, NodeHealth, Progress, ResidentModel
 
 MIB = 1024 * 1024
 
@@ -24,6 +24,7 @@ class Seen:
     loading: tuple[str, ...]
     rates: Mapping[str, Mapping[str, float]]
     keeping: Keeping = field(default_factory=Keeping)
+    progress: tuple[Progress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Identity:
     slots: int
     node_class: str = ""
     """Empty: by memory."""
+    prompt_cache_bytes: int | None = None
+    """As the engine was told; None: not known."""
 
 
 def build(
@@ -68,6 +71,8 @@ def build(
         keeper=seen.keeping.keeper,
         share_url=seen.keeping.share_url,
         rates=seen.rates or None,
+        progress=seen.progress[: who.slots],
+        prompt_cache_bytes=who.prompt_cache_bytes,
     )
 
 

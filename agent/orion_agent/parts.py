@@ -19,6 +19,7 @@ from orion_agent.reporter import Reporter
 from orion_agent.settings import Settings
 from orion_agent.sharing import Sharing
 from orion_agent.slots import Slots
+from orion_agent.underway import Underway
 from orion_agent.view import EngineView
 from orion_contracts.ledger import Ledger
 
@@ -41,6 +42,7 @@ class Parts:
     beat: Beat
     metrics: Metrics
     usage: Usage = field(default_factory=Usage)
+    underway: Underway = field(default_factory=Underway)
     depot: Callable[[], Depot] | None = None
     """None: the board's Ollama, when the keeper first needs it."""
     sharing: Sharing | None = None

@@ -14,6 +14,7 @@ from orion_agent.stall import Silence, prefill_budget_s
 from orion_agent.tools import AnswerTooLong, Tools
 from orion_agent.view import normal
 from orion_contracts.errors import EngineCrashed, EngineError, OrionError
+from orion_contracts.health import Progress, RunState
 from orion_contracts.ledger import Started
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
@@ -36,6 +37,20 @@ class Producer:
         self.ended: Done | OrionError | None = None
         self._silence = Silence(now, tools.stall_prefill_s)
         self._load_until_s = now
+        self._state: RunState = "prefill" if warm else "loading"
+        self._state_s = now
+
+    def progress(self, request_id: str, now_s: float) -> Progress:
+        """How far the engine is, to a tenth of a second."""
+        return Progress(
+            request_id=request_id,
+            state=self._state,
+            output_tokens=self.outbox.tokens,
+            elapsed_s=round(max(now_s - self._state_s, 0.0), 1),
+        )
+
+    def _enter(self, state: RunState, now_s: float) -> None:
+        self._state, self._state_s = state, now_s
 
     async def run(self) -> None:
         """Read the engine to its end; never raises but for cancellation."""
@@ -58,6 +73,7 @@ class Producer:
         rate = tools.rates.prefill_floor(model, tools.view.size_bytes(model))
         budget_s = prefill_budget_s(tools.stall_prefill_s, describe(request).input_tokens, rate)
         now = time.monotonic()
+        self._enter("prefill", now)
         self._silence.expect(now, budget_s)
         self._load_until_s = now + tools.loader.budget_s(request)
         async for part in tools.engine.run(request):
@@ -67,6 +83,7 @@ class Producer:
                 return
             if self.timing.first_s is None:
                 self.timing.first_s = now
+                self._enter("decode", now)
             self._silence.expect(now, tools.stall_token_s)
             outbox.add(part)
             if outbox.full:
@@ -95,5 +112,7 @@ class Producer:
         if view.is_resident(self._request) or now > self._load_until_s:
             return False
         self.timing.residency = "cold"
+        if self._state != "loading":
+            self._enter("loading", now)
         self._silence.expect(now, self._t.stall_prefill_s)
         return True

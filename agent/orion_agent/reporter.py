@@ -29,9 +29,10 @@ from orion_agent.view import EngineView
 from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import EngineError, OrionError
-from orion_contracts.health import TTL_S, NodeHealth
+from orion_contracts.health import TTL_S, NodeHealth, Progress
 from orion_contracts.kubernetes import EXCLUDED
 from orion_contracts.ledger import Ledger
+from orion_contracts.prefix_key import usable
 from orion_contracts.stamp import iso_now
 
 AT_MOST_EVERY_S = 0.5
@@ -73,7 +74,9 @@ class Reporter:
         self.config_seen = False
         """Whether the store has one; else `config` holds the defaults."""
         self.draining = False
+        self.prefix_key = b""  # of prompts' hashes; empty: no router has made one yet
         self.keeping: Callable[[], Keeping] = Keeping  # what the model keeper has to say
+        self.progress: Callable[[], tuple[Progress, ...]] = tuple  # how far running requests are
         self.health: NodeHealth | None = None
         self.published_s: float | None = None
 
@@ -112,11 +115,9 @@ class Reporter:
                 with_disk = disk or self._looks % DISK_EVERY == 0
                 view.saw(await self._engine.census(with_disk=with_disk))
             self._looks += 1
-        except EngineError as error:
-            view.missed(error)
-            self._looks = 0
-        except TimeoutError:
-            view.missed(EngineError(f"Ollama did not answer within {within_s:g} s"))
+        except (EngineError, TimeoutError) as error:
+            silent = EngineError(f"Ollama did not answer within {within_s:g} s")
+            view.missed(error if isinstance(error, EngineError) else silent)
             self._looks = 0
         if (view.reachable, view.resident, view.models) != before:
             self.nudge()
@@ -151,7 +152,7 @@ class Reporter:
         view = self._view
         seen = Seen(
             view.to_health(), self._slots.running, view.resident, view.models,
-            tuple(sorted(view.loading)), self._rates.to_wire(), self.keeping(),
+            tuple(sorted(view.loading)), self._rates.to_wire(), self.keeping(), self.progress(),
         )  # fmt: skip
         who = replace(self._who, slots=self._slots.capacity)
         return build(
@@ -167,7 +168,9 @@ class Reporter:
         async with self._store.pipeline(transaction=False) as pipe:
             pipe.get(keys.CONFIG)
             pipe.exists(keys.drain(self._who.node))
-            config, drain = await pipe.execute(raise_on_error=False)
+            pipe.get(keys.LEARNED_KEY)
+            config, drain, prefix_key = await pipe.execute(raise_on_error=False)
+        self.prefix_key = usable(prefix_key)
         self._written = fields
         if not isinstance(config, Exception):  # a key of another type, say: the last one stays
             self._read_config(config)

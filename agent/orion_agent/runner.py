@@ -27,6 +27,7 @@ from orion_contracts.errors import (
     OrionError,
     StoreUnavailable,
 )
+from orion_contracts.health import Progress
 from orion_contracts.ledger import FailureKind, Started
 from orion_contracts.messages import InferenceRequest, Status
 
@@ -43,6 +44,10 @@ class Attempt:
         self._producer = Producer(tools, request, started)
         self._outbox, self._timing = self._producer.outbox, self._producer.timing
         self._deadline_s = time.monotonic() + started.remaining_ms / 1000
+
+    def progress(self) -> Progress:
+        """How far the engine is."""
+        return self._producer.progress(self._request.request_id, time.monotonic())
 
     async def run(self) -> Outcome:
         """Run to an end; never raises but for cancellation."""
@@ -134,10 +139,11 @@ class Attempt:
             self._request, self._t.node, self._started.attempt, status, outbox, timing,
             time.monotonic(), done, error,
         )  # fmt: skip
+        measured = answer.facts(self._request, timing, done).to_bytes() if done else b""
         closed = await self._insist(
             lambda: self._t.ledger.finish(
                 self._request.request_id, self._started.token, status, payload,
-                seq=outbox.seq, chunk=chunk,
+                seq=outbox.seq, chunk=chunk, facts=measured,
             ),
             "FENCED",
         )  # fmt: skip

@@ -51,11 +51,11 @@ class Runs:
 
     def take(self, entry: DirectEntry, request: InferenceRequest, raw: bytes) -> None:
         """Run a request that came straight here."""
-        ledger, who = self._p.ledger, self._p.who
+        ledger, who, key = self._p.ledger, self._p.who, self._p.reporter.prefix_key
         self._begin(
             entry.entry,
             request.request_id,
-            lambda: direct.take(ledger, who.node, who.incarnation, entry, request, raw),
+            lambda: direct.take(ledger, who.node, who.incarnation, entry, request, raw, key),
             request,
             raw,
         )
@@ -102,8 +102,9 @@ class Runs:
         try:
             request = request or InferenceRequest.from_wire(orjson.loads(started.body))
             request = on_terms(request, p.reporter.config, p.who.node)
-            with p.usage.of(request.model):
-                outcome = await Attempt(self._tools, request, started).run()
+            attempt = Attempt(self._tools, request, started)
+            with p.usage.of(request.model), p.underway.of(request_id, attempt.progress):
+                outcome = await attempt.run()
         except Exception as error:
             # A fault of ours that this request brings out: counted, so that it ends some day.
             why = f"the worker failed: {error}"

@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup
 from orion_agent import http_server, lean, sharing
 from orion_agent.beat import Beat
 from orion_agent.endpoints import app
-from orion_agent.health import Identity
+from orion_agent.health import MIB, Identity
 from orion_agent.metrics import Metrics
 from orion_agent.ollama_engine import OllamaEngine
 from orion_agent.parts import Parts
@@ -99,7 +99,8 @@ class Service:
         s = self._settings
         password = read_password(s.redis_password, s.redis_password_file)
         where = (s.redis_addr, password, s.redis_username)
-        who = Identity(s.node_id, secrets.token_hex(8), s.slots, s.node_class)
+        cache = None if s.prompt_cache_mib is None else s.prompt_cache_mib * MIB
+        who = Identity(s.node_id, secrets.token_hex(8), s.slots, s.node_class, cache)
         store, view, slots, rates = connect(*where), EngineView(), Slots(s.slots), Rates()
         engine = OllamaEngine(s.ollama_host, s.max_output_tokens)
         root = Path(s.host_root)

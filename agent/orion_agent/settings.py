@@ -34,6 +34,8 @@ class Settings:
     host_root: str = "/"
     node_class: str = ""
     """Empty: by the board's memory."""
+    prompt_cache_mib: int | None = None
+    """The engine's LLAMA_ARG_CACHE_RAM; None: not known."""
     max_output_tokens: int = 8192
     """Sent where a request names no num_predict: Ollama's own bound is ten times the context."""
     log_level: str = "info"
@@ -111,6 +113,8 @@ def read_settings(
     add("--http-port", "port of /health, /livez and /readyz", 8081, port)
     add("--metrics-port", "port of /metrics (Prometheus)", 9091, port)
     add("--slots", "requests run at once; Ollama's OLLAMA_NUM_PARALLEL", 1, bounded_int(1, 64))
+    add("--prompt-cache-mib", "Ollama's LLAMA_ARG_CACHE_RAM, MiB (default: not known)", None,
+        bounded_int(0, 1_000_000))  # fmt: skip
     add("--host-root", "folder below which /sys and /proc are read", "/")
     add("--node-class", "class of this board (empty: by its memory)")
     add("--max-output-tokens", "num_predict where a request names none (0: Ollama's)", 8192,

@@ -7,6 +7,7 @@ neither a slot nor the next entry waiting.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -28,8 +29,15 @@ class Settler:
     """Settles entries of one board's stream. Waits while the store is away."""
 
     def __init__(
-        self, store: Redis, ledger: Ledger, patience: Patience, node: str, limits: Limits
+        self,
+        store: Redis,
+        ledger: Ledger,
+        patience: Patience,
+        node: str,
+        limits: Limits,
+        prefix_key: Callable[[], bytes] = bytes,
     ) -> None:
+        self._prefix_key = prefix_key
         self._store, self._ledger, self._patience = store, ledger, patience
         self._node, self._stream, self._limits = node, keys.node_requests(node), limits
 
@@ -57,7 +65,9 @@ class Settler:
         """To the queue: this board may not run it now."""
         source = self.source(entry)
         try:
-            await self._patience.insist(lambda: direct.pass_on(self._ledger, source, request, raw))
+            await self._patience.insist(
+                lambda: direct.pass_on(self._ledger, source, request, raw, self._prefix_key())
+            )
         except ResponseError as error:
             await self.refuse(entry, raw, LedgerRefused(error))
 

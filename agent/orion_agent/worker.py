@@ -49,7 +49,10 @@ class Worker:
         farewell = Farewell(parts)
         async with anyio.create_task_group() as work:
             node, limits = parts.who.node, parts.settings.limits
-            settler = Settler(parts.store, parts.ledger, parts.patience, node, limits)
+            settler = Settler(
+                parts.store, parts.ledger, parts.patience, node, limits,
+                lambda: parts.reporter.prefix_key,
+            )  # fmt: skip
             runs, keeper = self._assemble(work, settler)
             inbox = Inbox(parts.reads, settler, node, parts.slots, runs, self._enlist, limits)
             async with anyio.create_task_group() as intake:
@@ -77,6 +80,7 @@ class Worker:
         )  # fmt: skip
         keeper = Keeper(p, loader)
         loader.make_room = keeper.make_room
+        p.reporter.progress = p.underway.report
         recovery = Recovery(p.engine, p.view, p.slots, p.reporter, work, s.wedged_mark)
         tools = Tools(
             p.who.node, p.ledger, p.patience, p.engine, loader, p.view, p.rates,

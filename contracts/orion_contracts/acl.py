@@ -69,7 +69,7 @@ ROUTER = Role(
     "router",
     _LEDGER + "hgetall zrank xlen xread xrevrange xpending xclaim publish subscribe unsubscribe",
     both=(*_RECORDS, keys.REQUESTS, keys.EVENTS, keys.DEAD, keys.PLANNER, keys.CLOCK,
-          keys.mailbox("*")),
+          keys.mailbox("*"), keys.learned("*")),
     reads=(keys.NODES, keys.node_health("*"), keys.drain("*"), keys.CONFIG),
     writes=(keys.CONFIG_APPLIED, keys.lost("*")),
     channels=(keys.PLANNER_BEAT,),
@@ -80,7 +80,7 @@ WORKER = Role(
     _LEDGER + "hlen hgetall",
     both=(*_RECORDS, keys.NODES, keys.INCARNATIONS, keys.node_health("*"), keys.drain("*"),
           keys.lost("*"), keys.kept("*")),
-    reads=(keys.PLANNER, keys.CLOCK, keys.CONFIG),
+    reads=(keys.PLANNER, keys.CLOCK, keys.CONFIG, keys.LEARNED_KEY),
     writes=(keys.EVENTS, keys.DEAD, keys.mailbox("*")),
     on_callbacks="xadd",
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import orjson
 
@@ -48,6 +48,21 @@ class Engine:
     settings: Mapping[str, Any] | None = None
 
 
+RunState = Literal["loading", "prefill", "decode"]
+"""A request on a board: waits for its model; its prompt is read; tokens come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far one request was when its board reported."""
+
+    request_id: str
+    state: RunState = "prefill"
+    output_tokens: int = 0
+    elapsed_s: float | None = None
+    """For how long it has been in this state."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeHealth:
     """One report. None means "could not be read": unknown is its own answer."""
@@ -80,6 +95,10 @@ class NodeHealth:
     share_url: str | None = None
     """Where other boards may copy this one's models."""
     rates: Mapping[str, Mapping[str, float]] | None = None
+    progress: tuple[Progress, ...] = ()
+    """Of the requests that run, at most one for each slot."""
+    prompt_cache_bytes: int | None = None
+    """Memory in which the engine keeps the prompts of before; None where nobody told the worker."""
 
     @property
     def ram_used_percent(self) -> float | None:
@@ -100,6 +119,7 @@ class NodeHealth:
         wire["models"] = [_plain(m) for m in self.models]
         wire["loading"] = list(self.loading)
         wire["pulls"] = list(self.pulls)
+        wire["progress"] = [_plain(p) for p in self.progress]
         if self.keeper is not None:
             wire["keeper"] = dict(self.keeper)
         if self.rates:
@@ -122,6 +142,7 @@ class NodeHealth:
             pulls=tuple(wire.get("pulls", ())),
             keeper=wire.get("keeper"),
             rates=wire.get("rates"),
+            progress=tuple(_build(Progress, p) for p in wire.get("progress", ())),
             **known,
         )
 
@@ -137,7 +158,7 @@ def hash_to_wire(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
 
 T = TypeVar("T")
 _WIRE_NAME = {"node_class": "class"}
-_NESTED = {"engine", "resident", "models", "loading", "pulls", "keeper", "rates"}
+_NESTED = {"engine", "resident", "models", "loading", "pulls", "keeper", "rates", "progress"}
 _SCALARS = tuple(n for n in NodeHealth.__dataclass_fields__ if n not in _NESTED)
 
 

@@ -21,6 +21,8 @@ BYTES = PREFIX + "bytes"
 CONFIG = PREFIX + "config"
 CONFIG_APPLIED = PREFIX + "config:applied"
 DEAD = PREFIX + "dead"
+LEARNED_KEY = PREFIX + "learned:key"
+"""16 random bytes: what hashes of prompts are keyed with in this installation."""
 RESPONSES = PREFIX + "responses:"
 
 
@@ -67,6 +69,11 @@ def record(request_id: str) -> str:
 def responses(request_id: str) -> str:
     """Default callback, and where every final can be read for an hour."""
     return f"{RESPONSES}{request_id}"
+
+
+def learned(name: str) -> str:
+    """What routers learned, one JSON document per name; gone 30 days after its last change."""
+    return f"{PREFIX}learned:{name}"
 
 
 def mailbox(router: str) -> str:

@@ -72,7 +72,7 @@ def split_publish_and_ack(text: str) -> str:
     """`finish` only publishes; the record is closed at its worker's next start, finish or beat,
     and never if the worker dies in between: XADD, then XACK."""
     text = swap(text, "local LIMIT_OF = {", _ACKNOWLEDGE + "\nlocal LIMIT_OF = {")
-    text = swap(text, "  close(id, r, state, final)\n  return 'OK'\n", _PUBLISH_ONLY)
+    text = swap(text, "  close(id, r, state, final, a[8])\n  return 'OK'\n", _PUBLISH_ONLY)
     text = swap(
         text,
         "  publish(id, r, seq, chunk)\n",

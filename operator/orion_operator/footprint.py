@@ -7,15 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from orion_contracts.footprint import DEFAULT_CONTEXT, context_bytes
 from orion_contracts.health import NodeHealth
 from orion_operator.quantity import in_gib
 from orion_operator.spec_models import ModelSpec
 
-DEFAULT_CONTEXT = 4096
-"""Ollama's own on boards without a graphics card."""
-CONTEXT_SHARE_PER_TOKEN = 4e-5
-"""Keys and values of one token as a share of the file: 1.2e-5 to 8.5e-5 for models of 0.1 to 8
-billion parameters (16-bit cache); a model that is resident is measured instead."""
 _BYTES_PER_PARAMETER = (("f16", 2.0), ("fp16", 2.0), ("bf16", 2.0), ("q8", 1.07), ("q6", 0.82),
                         ("q5", 0.71), ("q3", 0.49), ("q2", 0.39))  # fmt: skip
 _FOUR_BITS = 0.62
@@ -110,5 +106,5 @@ def footprint(model: ModelSpec, slots: int, known: Survey) -> Footprint:
         file_bytes, source = guess_file_bytes(model.name), "name"
     if not file_bytes:
         return Footprint("unknown", context_length=context)
-    cache = round(file_bytes * CONTEXT_SHARE_PER_TOKEN * context * slots)
+    cache = context_bytes(file_bytes, context, slots)
     return Footprint(source, file_bytes, cache, context)

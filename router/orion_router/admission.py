@@ -34,7 +34,7 @@ class Admissions:
         planner, backlog = self._planner, self._planner.backlog
         decision = planner.place(meta)
         if decision is not None:
-            backlog.hold(decision.node, request.request_id, request.model)
+            backlog.hold(decision.node, request.request_id, meta)
         routing = self._watch.config.routing
         try:
             admission = await self._ledger.admit(

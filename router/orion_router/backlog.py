@@ -15,6 +15,7 @@ from orion_contracts import keys
 from orion_contracts.ledger import Ledger, is_lasting
 from orion_contracts.meta import Meta
 from orion_contracts.spelling import text
+from orion_router.held import Held
 from orion_router.names import board_names, members
 from orion_router.policy import Waiting
 
@@ -28,7 +29,8 @@ class Backlog:
     def __init__(self, store: Redis) -> None:
         self._store = store
         self.waiting: dict[str, Waiting] = {}
-        self.load: dict[str, dict[str, str]] = {}
+        self.held: dict[str, dict[str, Held]] = {}
+        """Per board: the requests that it holds."""
         self.suspects: set[str] = set()
         self.spoilt: set[str] = set()
         """Queued, but somebody wrote over the record: nobody can plan them."""
@@ -41,6 +43,18 @@ class Backlog:
             self._order = sorted(self.waiting.values(), key=lambda w: (w.score, w.request_id))
         return self._order
 
+    @property
+    def load(self) -> dict[str, dict[str, str]]:
+        """Per board: the requests that it holds, with their models."""
+        return {node: {r: h.model for r, h in mine.items()} for node, mine in self.held.items()}
+
+    @property
+    def alone(self) -> frozenset[str]:
+        """Boards that a suspect has to itself."""
+        if not self.suspects:
+            return frozenset()
+        return frozenset(n for n, mine in self.held.items() if self.suspects.intersection(mine))
+
     def enqueue(self, item: Waiting) -> None:
         """A request waits (again)."""
         self._release(item.request_id)
@@ -49,25 +63,31 @@ class Backlog:
             self.waiting[item.request_id] = item
             self._order = None
 
-    def hold(self, node: str, request_id: str, model: str) -> None:
-        """A board holds the request."""
+    def hold(self, node: str, request_id: str, meta: Meta | None, attempt: int = 0) -> None:
+        """A board holds the request, and no other does. `attempt`: 0 where it is not known yet."""
         if (item := self.waiting.pop(request_id, None)) is not None:
             self._order = None
             if item.crashes:
                 self.suspects.add(request_id)
-        self.load.setdefault(node, {})[request_id] = model
+        mine, held = self.held.get(node, {}), Held.of(meta, time.monotonic(), attempt)
+        if (known := mine.get(request_id)) is not None:
+            held = known.updated(held)
+        self._release(request_id)
+        self.held.setdefault(node, {})[request_id] = held
 
-    def forget(self, request_id: str) -> None:
-        """The request is closed."""
+    def forget(self, request_id: str) -> Held | None:
+        """The request is closed; returns what was known of it while a board held it."""
         if self.waiting.pop(request_id, None) is not None:
             self._order = None
-        self._release(request_id)
         self.suspects.discard(request_id)
         self.spoilt.discard(request_id)
+        return self._release(request_id)
 
-    def _release(self, request_id: str) -> None:
-        for held in self.load.values():
-            held.pop(request_id, None)
+    def _release(self, request_id: str) -> Held | None:
+        found = None
+        for mine in self.held.values():
+            found = mine.pop(request_id, None) or found
+        return found
 
     async def fetch(self, request_ids: Iterable[str], ledger_ms: int | None = None) -> None:
         """Read the planning facts of these requests and file them by their state. `ledger_ms`: the
@@ -113,7 +133,7 @@ class Backlog:
                 )
             )
         elif state in (b"ASSIGNED", b"RUNNING") and node is not None:
-            self.hold(text(node), request_id, _model(meta))
+            self.hold(text(node), request_id, _readable(meta), int(attempt or 0))
             if int(crashes or 0):
                 self.suspects.add(request_id)
         else:
@@ -133,20 +153,20 @@ class Backlog:
         inflight = set[str]().union(*true_load.values())
         for request_id in set(self.waiting) - true_queue - inflight:
             self.forget(request_id)
-        for node, mine in list(self.load.items()):
+        for node, mine in list(self.held.items()):
             for request_id in set(mine) - true_load.get(node, set()):
                 mine.pop(request_id, None)
             if not mine and node not in true_load:
-                del self.load[node]
+                del self.held[node]
         unknown = true_queue - set(self.waiting)
-        unknown |= {r for n, ids in true_load.items() for r in ids if r not in self.load.get(n, {})}
+        unknown |= {r for n, ids in true_load.items() for r in ids if r not in self.held.get(n, {})}
         if unknown:
             await self.fetch(unknown, await Ledger(self._store).clock_ms())
 
 
-def _model(meta: bytes | None) -> str:
-    """A running request's model, where its facts can be read."""
+def _readable(meta: bytes | None) -> Meta | None:
+    """A running request's facts, where they can be read: its board is not free in any case."""
     try:
-        return Meta.from_bytes(meta).model if meta else ""
+        return Meta.from_bytes(meta) if meta else None
     except (ValueError, TypeError):
-        return ""
+        return None

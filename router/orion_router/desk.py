@@ -74,7 +74,7 @@ class Desk:
         """
         body = orjson.dumps(request.to_wire())
         mark = mark or fingerprint(body)
-        meta = describe(request)
+        meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         follower = self.tracker.follow(request.request_id)
         try:
             self._admissions.refuse_hopeless(request.model)

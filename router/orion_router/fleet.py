@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from orion_contracts.config import NodeConfig, Thresholds
-from orion_contracts.health import DiskModel, NodeHealth
+from orion_contracts.health import DiskModel, NodeHealth, Progress
 
 State = Literal["fresh", "stale", "lost"]
 STALE_S = 12.0
@@ -94,9 +94,9 @@ class Node:
         return told if isinstance(told, int) and told > 0 else 0
 
     @cached_property
-    def progress(self) -> Mapping[str, tuple[int, float]]:
-        """Per running request: tokens written so far, and when that was heard."""
-        return {}
+    def progress(self) -> Mapping[str, Progress]:
+        """How far each running request was at `heard_s`."""
+        return {p.request_id: p for p in self.health.progress} if self.health else {}
 
     @cached_property
     def on_disk(self) -> Mapping[str, DiskModel]:

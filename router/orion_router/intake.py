@@ -130,12 +130,13 @@ class Intake:
             return
         request, body, unknown = outcome
         self.ignored_fields += len(unknown)
+        meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         routing = self._watch.config.routing
         try:
             await self._ledger.admit(
                 request,
                 body,
-                describe(request).to_bytes(),
+                meta.to_bytes(),
                 max_requests=routing.max_queue_requests,
                 max_bytes=routing.max_queue_bytes,
                 source=source,

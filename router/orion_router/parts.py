@@ -60,7 +60,7 @@ class Parts:
         deadline_s = self.watch.config.routing.default_deadline_s
         backstop_ms = self._times.backstop_ms if deadline_s is None else round(deadline_s * 1000)
         self.ledger.times = replace(self._times, backstop_ms=backstop_ms)
-        self.planner.wake()
+        self.planner.looked()
 
     async def _prepare(self) -> None:
         """Wait for a usable store; refuse one that cannot keep the promise (Misconfigured)."""

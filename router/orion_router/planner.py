@@ -15,8 +15,11 @@ from orion_contracts.ledger import Dispatched, Ledger, Obstacle, is_lasting
 from orion_contracts.meta import Meta
 from orion_router import policy
 from orion_router.backlog import Backlog
+from orion_router.bell import Bell
+from orion_router.held import Held
+from orion_router.learning.learner import Learner, Outcome
 from orion_router.lease import PlannerLease
-from orion_router.policy import Decision, Held, Waiting
+from orion_router.policy import Decision, Prospect, Waiting
 from orion_router.trouble import Trouble
 from orion_router.verdicts import give_up
 from orion_router.watch import Watch
@@ -24,6 +27,7 @@ from orion_router.watch import Watch
 log = logging.getLogger(__name__)
 
 RESYNC_S = 5.0
+OUTLOOK_S = 1.0
 COOL_S = 2.0
 """How long a board whose engine said "not now" is left alone."""
 
@@ -38,10 +42,13 @@ class Planner:
         self._unread: set[str] = set()
         self._cooling: dict[str, float] = {}
         self._wake = anyio.Event()
+        self._outlook: dict[str, Prospect] = {}
+        self._outlook_s = float("-inf")
         self.backlog = Backlog(store)
         self.lease = PlannerLease(store, ledger, router, self._take_over)
         self.decisions: deque[Decision] = deque(maxlen=256)
         self.counts: Counter[str] = Counter()
+        self.learner = Learner()
 
     async def _take_over(self) -> None:
         """The lease is ours: what waited meanwhile is planned at once."""
@@ -52,11 +59,14 @@ class Planner:
         """Something changed: plan soon."""
         self._wake.set()
 
-    def ring(self, kind: str, request_id: str, node: str, status: str) -> None:
+    def ring(self, bell: Bell) -> None:
         """A doorbell entry."""
+        kind, request_id, node, status, _ = bell
         if kind == "done":
-            self.backlog.forget(request_id)
+            held = self.backlog.forget(request_id)
             self._unread.discard(request_id)
+            if self.lease.held and held is not None:
+                self._learn(bell, held)
         elif kind in ("queued", "assigned"):
             if node and kind == "queued":
                 self._watch.poke()
@@ -71,17 +81,40 @@ class Planner:
         """A board for a newcomer if one is free and nobody waits; reserves nothing."""
         if not self.lease.held or self.backlog.waiting or self._unread:
             return None
-        item = Waiting("", meta, 0.0, time.monotonic())
-        decision = policy.decide(
-            item,
-            self._watch.fleet,
-            _held(self.backlog.load),
-            time.monotonic(),
-            self._watch.config.routing,
-            self._cooling_now(),
-            frozenset(self.backlog.suspects),
-        )
+        decision = self.explain(Waiting("", meta, 0.0, time.monotonic()))
         return decision if decision.verdict == "assign" else None
+
+    def explain(self, item: Waiting) -> Decision:
+        """What would be decided for this request if it were alone, with every board's terms."""
+        now_s = time.monotonic()
+        return policy.decide(
+            item, self._watch.fleet, self.backlog.held, now_s, self._watch.config.routing,
+            self._cooling_now(), frozenset(self.backlog.suspects), self.learner.beliefs(now_s),
+        )  # fmt: skip
+
+    def outlook(self) -> dict[str, Prospect]:
+        """Where each waiting request stands; worked out at most once a second."""
+        now_s = time.monotonic()
+        if now_s - self._outlook_s > OUTLOOK_S:
+            self._outlook_s = now_s
+            self._outlook = policy.outlook(
+                self.backlog.in_order, self._watch.fleet, self.backlog.held, now_s,
+                self._watch.config.routing, self._cooling_now(),
+                frozenset(self.backlog.suspects), self.learner.beliefs(now_s),
+            )  # fmt: skip
+        return self._outlook
+
+    def _learn(self, bell: Bell, held: Held) -> None:
+        node, facts = self._watch.fleet.nodes.get(bell.node), bell.facts
+        if node is not None and facts is not None:
+            outcome = Outcome(facts.prompt_s, facts.output_tokens, facts.output_s, facts.load_s)
+            self.learner.finished(node, held, outcome, time.monotonic())
+
+    def looked(self) -> None:
+        """The boards' reports were read."""
+        busy = frozenset(name for name, held in self.backlog.held.items() if held)
+        self.learner.looked(self._watch.fleet.nodes, busy, time.monotonic())
+        self.wake()
 
     def _cooling_now(self) -> frozenset[str]:
         now_s = time.monotonic()
@@ -129,15 +162,12 @@ class Planner:
                 self._cooling[item.refused_by] = time.monotonic() + COOL_S
         if not self.backlog.waiting:
             return
+        now_s = time.monotonic()
         decisions = policy.assign(
-            self.backlog.in_order,
-            self._watch.fleet,
-            _held(self.backlog.load),
-            time.monotonic(),
-            self._watch.config.routing,
-            self._cooling_now(),
-            frozenset(self.backlog.suspects),
-        )
+            self.backlog.in_order, self._watch.fleet, self.backlog.held, now_s,
+            self._watch.config.routing, self._cooling_now(), frozenset(self.backlog.suspects),
+            self.learner.beliefs(now_s),
+        )  # fmt: skip
         for decision in decisions:
             await self._carry_out(decision)
 
@@ -149,7 +179,7 @@ class Planner:
         if decision.verdict != "assign":
             await self._close(item.request_id, item.meta.model, decision.verdict)
             return
-        self.backlog.hold(decision.node, item.request_id, item.meta.model)
+        self.backlog.hold(decision.node, item.request_id, item.meta)
         reply = await self._dispatch(decision)
         if reply.obstacle is None:
             return
@@ -191,7 +221,3 @@ class Planner:
         self.counts[decision.verdict] += 1
         if log.isEnabledFor(logging.DEBUG):
             log.debug("decision %s", decision)
-
-
-def _held(load: dict[str, dict[str, str]]) -> dict[str, dict[str, Held]]:
-    return {n: {r: Held(m) for r, m in held.items()} for n, held in load.items()}

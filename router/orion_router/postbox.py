@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from orion_contracts import keys
 from orion_contracts.hotline import Hotline
 from orion_contracts.streams import read_streams
+from orion_router.bell import Bell
 from orion_router.events import read_event
 from orion_router.follower import Follower
 
@@ -25,8 +26,8 @@ BATCH = 512
 TTL_MS = 60_000
 BEAT_S = 10.0
 
-Ring = Callable[[str, str, str, str], None]
-"""kind, request id, node, status: one entry of the planners' doorbell."""
+Ring = Callable[[Bell], None]
+"""Takes one entry of the planners' doorbell."""
 
 
 class Mailbox:
@@ -109,8 +110,4 @@ class Mailbox:
                     follower.feed(event)
 
     def _ring(self, fields: Mapping[bytes, bytes]) -> None:
-        kind, request_id, node, status = (
-            fields.get(name, b"").decode(errors="replace")
-            for name in (b"kind", b"id", b"node", b"status")
-        )
-        self._on_ring(kind, request_id, node, status)
+        self._on_ring(Bell.read(fields))

@@ -16,6 +16,7 @@ from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.health import NodeHealth, hash_to_wire
+from orion_contracts.prefix_key import ensure_prefix_key
 from orion_router.fleet import Fleet, Node, observe
 from orion_router.names import board_names, known, members
 from orion_router.trouble import Trouble
@@ -28,6 +29,9 @@ FORGET_S = 600.0
 """How long a board that left is remembered, with its models: it may only have been restarted."""
 TELL_EVERY = 60
 """Looks after which the generation is told again: the store may have been emptied."""
+
+KEY_EVERY = 10
+"""Looks after which the key of prompts is read again, for the same reason."""
 
 
 class Watch:
@@ -49,6 +53,8 @@ class Watch:
         self.config: ClusterConfig = DEFAULT_CONFIG
         self.config_error = ""
         self.seen_once = anyio.Event()
+        self.prefix_key = b""
+        """What hashes of prompts are keyed with; empty: none are made."""
         self._looks = 0
         self._raw: bytes | None = None
         self._told: bytes | None = None
@@ -63,6 +69,8 @@ class Watch:
         while True:
             try:
                 await self._read_config()
+                if not self.prefix_key or not self._looks % KEY_EVERY:
+                    self.prefix_key = await ensure_prefix_key(self._store)
                 await self._look()
                 self._looks += 1
                 self.seen_once.set()

@@ -82,6 +82,7 @@ def test_the_worker_understands_its_flags(name: str, tmp_path: Path) -> None:
                 engine[0], "OLLAMA_MAX_LOADED_MODELS"
             )
             assert settings.slots == int(parallel)
+            assert settings.prompt_cache_mib == int(variable(engine[0], "LLAMA_ARG_CACHE_RAM"))
         else:
             assert settings.ollama_host.endswith("host_ip:11434")
 

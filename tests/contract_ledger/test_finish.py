@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from contract_ledger.kit import MAILBOX, Bench, a_request, final_of
 from orion_contracts import keys
+from orion_contracts.facts import MOST_BYTES, Facts
 from orion_contracts.ledger import Closed, FailureKind
 
 
@@ -121,6 +123,41 @@ async def test_dead_copies_what_failed_for_good(bench: Bench) -> None:
     assert letter["id"] == held.request_id
     assert letter["why"].startswith("engine_rejected")
     assert letter["model"] == "smollm2:135m"
+
+
+async def bells(bench: Bench, request_id: str) -> list[tuple[bytes, bytes | None]]:
+    """What the doorbell said of this request's end: (status, facts)."""
+    rung: Any = await bench.store.xrange(keys.EVENTS)
+    mine = [f for _, f in rung if (f[b"id"], f[b"kind"]) == (request_id.encode(), b"done")]
+    return [(f[b"status"], f.get(b"facts")) for f in mine]
+
+
+async def test_the_doorbell_tells_what_the_run_measured(bench: Bench) -> None:
+    """Facts travel with the one `done`, also where the reply was lost and the call repeated."""
+    held, facts = await bench.running(), Facts(model="m", output_tokens=7).to_bytes()
+    assert await bench.finish(held, facts=facts) == Closed.OK
+    assert await bench.finish(held, facts=facts) == Closed.ALREADY
+
+    assert await bells(bench, held.request_id) == [(b"COMPLETED", facts)]
+
+
+async def test_workers_without_facts_are_served_as_before(bench: Bench) -> None:
+    """A worker of an older version sends seven arguments; a `done` without facts has no field."""
+    held = await bench.running()
+    final = final_of(held.request_id)
+    told = await bench.call("finish", held.request_id, held.token, "COMPLETED", final, 0, "", "")
+
+    assert told == b"OK"
+    assert await bells(bench, held.request_id) == [(b"COMPLETED", None)]
+
+
+async def test_facts_beyond_their_bound_stay_at_home(bench: Bench) -> None:
+    """The doorbell stays small, and the final is delivered all the same."""
+    held = await bench.running()
+    assert await bench.finish(held, facts=b"x" * (MOST_BYTES + 1)) == Closed.OK
+
+    assert await bells(bench, held.request_id) == [(b"COMPLETED", None)]
+    await bench.the_final(held.request_id)
 
 
 @pytest.mark.parametrize("kind", ["string", "exhausted"])

@@ -45,7 +45,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "router": (
         *RUN_TIME, "HSET orion:inference:node:pi a b", "HSET orion:inference:kept:pi a b",
         "SET orion:inference:drain:pi x", "SADD orion:inference:nodes x",
-        "HSET orion:inference:incarnations pi x",
+        "HSET orion:inference:incarnations pi x", "SET orion:inference:learned x",
         "XREAD STREAMS private 0", "XRANGE private - +",
     ),
     "worker": (
@@ -55,9 +55,11 @@ OWN: dict[str, tuple[str, ...]] = {
         "XRANGE orion:inference:mailbox:r - +", "XRANGE orion:inference:dead - +",
         "HSET orion:inference:config:applied x 1", "XRANGE private - +",
         "HGETALL orion:inference:mailbox:r", "PUBLISH orion:inference:planner:beat 1",
-        "SUBSCRIBE orion:inference:planner:beat",
+        "SUBSCRIBE orion:inference:planner:beat", "SET orion:inference:learned:key x",
+        "GET orion:inference:learned:outputs",
     ),
     "operator": (
+        "GET orion:inference:learned:key", "DEL orion:inference:learned:key",
         "HGETALL orion:inference:req:x", "XRANGE orion:inference:responses:x - +",
         "XADD orion:inference:requests * a b", "XADD private * a b", "XRANGE private - +",
         "HSET orion:inference:node:pi a b", "ZREM orion:inference:queue x",
@@ -69,7 +71,7 @@ OWN: dict[str, tuple[str, ...]] = {
         "XRANGE orion:inference:dead - +", "HGETALL orion:inference:req:x",
         "HGETALL orion:inference:node:pi", "XADD orion:inference:responses:x * a b",
         "XADD private * a b", "XDEL orion:inference:requests 1-1",
-        "SMEMBERS orion:inference:nodes",
+        "SMEMBERS orion:inference:nodes", "GET orion:inference:learned:key",
         "XREADGROUP GROUP router x STREAMS orion:inference:requests >",
     ),
     "probe": (

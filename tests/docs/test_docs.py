@@ -15,7 +15,7 @@ from orion_contracts import keys, schema
 from orion_router.settings import Settings
 
 SETUP = "docs/INFERENCE-SETUP.md"
-PLACEHOLDERS = {"request_id": "{request_id}", "node": "{node}", "router": "{router}"}
+PLACEHOLDERS = {p: f"{{{p}}}" for p in ("request_id", "node", "router", "name")}
 
 
 def named(page: Path) -> str:

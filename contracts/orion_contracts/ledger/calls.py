@@ -175,15 +175,15 @@ class Ledger(BoardCalls, PlannerCalls):
         seq: int = 0,
         chunk: bytes = b"",
         dead: str = "",
+        facts: bytes = b"",
     ) -> Closed:
-        """Publish the last chunk and the final, and close the record, once. `dead`: also bury."""
-        return Closed(
-            text(
-                await self._call(
-                    "finish", request_id, token, status.upper(), final, seq, chunk, dead
-                )
-            )
-        )
+        """Publish the last chunk and the final, and close the record, once. `dead`: also bury.
+
+        `facts`: what the run measured (`Facts.to_bytes`), told to planners with the doorbell.
+        """
+        args = (request_id, token, status.upper(), final, seq, chunk, dead)
+        more = (facts,) if facts else ()
+        return Closed(text(await self._call("finish", *args, *more)))
 
     async def release(self, request_id: str, token: str, kind: FailureKind, why: str) -> bool:
         """Give running or assigned work back to its place in the queue; False: no longer ours."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from orion_contracts.config import NodeConfig, Routing, Thresholds
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.meta import Meta
+from orion_contracts.prefixes import Prefix
 from orion_lab.models import model as model_spec
 from orion_lab.sim.asks import Ask
 from orion_lab.sim.policies import Facts
@@ -176,7 +177,7 @@ def _meta(ask: Ask) -> Meta:
         session=ask.session,
         input_tokens=ask.input_tokens,
         output_limit=ask.output_limit or 0,
-        prefixes=tuple((str(mark), tokens) for mark, tokens in ask.prompt_prefix),
+        prefixes=tuple(Prefix(str(mark), tokens) for mark, tokens in ask.prompt_prefix),
     )
 
 

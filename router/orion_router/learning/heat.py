@@ -1,4 +1,4 @@
-"""Where each board's temperature goes under load and idle, from the slopes of its reports (pure)."""
+"""Where each board's temperature goes under load and idle, by the slopes of its reports (pure)."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orion_router.fleet import Node, normal
+from orion_router.held import Held
 from orion_router.learning.heat import HeatBook
 from orion_router.learning.outputs import OutputBook
 from orion_router.learning.prompts import PromptBook
@@ -13,7 +14,6 @@ from orion_router.learning.rates import RateBook
 from orion_router.learning.usage import UsageBook
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.heat import derate
-from orion_router.policy.values import Held
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 `assign` is asked at every event, `decide` for a newcomer, `outlook` for people who wait.
 """
 
+from orion_router.held import Held
 from orion_router.policy.assign import PIN_LOST_S, UNKNOWN_MODEL_S, assign, decide, outlook
 from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
 from orion_router.policy.values import (
     Candidate,
     Decision,
-    Held,
     Load,
     Prospect,
     Terms,

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from orion_router.fleet import Node, normal
+from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.footing import beside
 from orion_router.policy.heat import NEVER_COOL_S, cool_s, derate, headroom_s
-from orion_router.policy.values import Held, Waiting
+from orion_router.policy.values import Waiting
 
 RESIDUAL_SHARE = 0.3
 """An answer that is longer than expected goes on for this share of the expectation."""
@@ -190,8 +191,8 @@ def _left_s(
         before_s += pace.load_s
     elapsed_s = max(0.0, now_s - held.since_s)
     seen = node.progress.get(request_id)
-    if seen is not None and seen[0] > 0:
-        written = seen[0] + max(0.0, now_s - seen[1]) / token_s
+    if seen is not None and seen.output_tokens > 0:
+        written = seen.output_tokens + max(0.0, now_s - node.heard_s) / token_s
         before_s = 0.0
     else:
         written = max(0.0, elapsed_s - before_s) / token_s

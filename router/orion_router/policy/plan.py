@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from orion_router.fleet import Node, normal
+from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.columns import Column
 from orion_router.policy.lanes import Lane
 from orion_router.policy.order import Turn, in_turn
 from orion_router.policy.tuning import Tuning
-from orion_router.policy.values import Held, Load, Prospect, Waiting
+from orion_router.policy.values import Load, Prospect, Waiting
 
 FAILED_THERE_S = 1e6
 """A board where the request failed before comes after all others."""

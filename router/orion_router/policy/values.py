@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orion_contracts.meta import Meta
+from orion_router.held import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,6 @@ class Waiting:
     def asked_s(self) -> float:
         """Since when it waits."""
         return min(self.since_s, self.accepted_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A request that a board holds."""
-
-    model: str
-    meta: Meta | None = None
-    since_s: float = 0.0
-    """When it was given to the board, by this process's monotonic clock."""
-    attempt: int = 1
 
 
 Load = Mapping[str, Mapping[str, Held]]

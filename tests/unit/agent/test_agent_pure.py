@@ -14,10 +14,11 @@ from orion_agent import calls
 from orion_agent.engine import Done
 from orion_agent.engine_errors import translate
 from orion_agent.gates import Gates
+from orion_agent.health import Identity, Seen, build
 from orion_agent.ollama_engine import OllamaEngine
 from orion_agent.outbox import Delta, Outbox
 from orion_agent.rates import DEFAULT_PREFILL_RATE, Rates
-from orion_agent.sensors import read_sample
+from orion_agent.sensors import Sample, read_sample
 from orion_agent.settings import read_settings
 from orion_agent.stall import DEFAULT_LOAD_S, Silence, load_budget_s, prefill_budget_s
 from orion_contracts import schema
@@ -30,7 +31,7 @@ from orion_contracts.errors import (
     EngineRejected,
     EngineStalled,
 )
-from orion_contracts.health import Engine, NodeHealth
+from orion_contracts.health import Engine, NodeHealth, Progress
 
 from .conftest import make_request
 
@@ -272,3 +273,18 @@ def test_settings_come_from_flags_and_environment() -> None:
     for wrong in (["--node-id", "a b"], ["--slots", "0"], ["--ollama-host", "ftp://x"]):
         with pytest.raises(SystemExit):
             read_settings(wrong, {})
+
+
+def test_a_report_tells_of_no_more_requests_than_slots() -> None:
+    """And of the prompt cache what the worker was told: nothing, none, or so much."""
+    progress = tuple(Progress(request_id=str(i)) for i in range(3))
+    seen = Seen(Engine(reachable=True), 3, (), (), (), {}, progress=progress)
+
+    def report(cache_bytes: int | None) -> NodeHealth:
+        who = Identity("pi-1", "life-1", 2, "8gb", cache_bytes)
+        return build(who, Sample(), seen, seq=1, timestamp="t", known_before=False)
+
+    assert report(None).progress == progress[:2]
+    assert [report(n).prompt_cache_bytes for n in (None, 0, 7)] == [None, 0, 7]
+    assert read_settings([], {"ORION_PROMPT_CACHE_MIB": "256"}).prompt_cache_mib == 256
+    assert read_settings([], {}).prompt_cache_mib is None

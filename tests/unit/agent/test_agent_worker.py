@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import orjson
 import pytest
 
+from orion_agent.endpoints import document
 from orion_agent.engine import Done
 from orion_contracts import keys, schema
 from orion_contracts.errors import (
@@ -16,6 +19,7 @@ from orion_contracts.errors import (
     EngineRejected,
     EngineStalled,
 )
+from orion_contracts.facts import Facts
 
 from .conftest import make_request
 
@@ -90,6 +94,68 @@ async def test_a_request_is_consumed_and_acknowledged(rig: Rig) -> None:
         stream = keys.node_requests("pi-1")
         assert await rig.store.xlen(stream) == 0
         assert (await rig.store.xpending(stream, keys.WORKERS_GROUP))["pending"] == 0
+
+
+async def bells(rig: Rig) -> dict[str, Facts | None]:
+    """What the doorbell told of ended requests, by status."""
+    rung: Any = await rig.store.xrange(keys.EVENTS)
+    ended = [fields for _, fields in rung if fields[b"kind"] == b"done"]
+    return {f[b"status"].decode(): Facts.from_bytes(f.get(b"facts", b"")) for f in ended}
+
+
+async def test_planners_learn_what_a_run_measured(rig: Rig) -> None:
+    """The engine's own figures and the wait for the model; of a failed run, nothing."""
+    rig.engine.resident.clear()
+    rig.engine.script = [
+        {"content": "Hi"},
+        Done("length", 40, 8, load_s=0.5, prompt_s=2.0, output_s=4.0),
+    ]
+    async with rig.running():
+        good, bad = make_request(), make_request()
+        await rig.give(good)
+        await rig.final(good)
+        rig.engine.script = [EngineRejected("no such option", 400)]
+        await rig.give(bad)
+        await rig.final(bad)
+        told = await bells(rig)
+
+    measured = told["COMPLETED"]
+    assert measured is not None
+    assert measured.load_s >= 0.5
+    assert replace(measured, load_s=0.0) == Facts(
+        model="tiny", prompt_tokens=40, prompt_s=2.0, output_tokens=8, output_s=4.0,
+        residency="cold", reason="length",
+    )  # fmt: skip
+    assert told["FAILED"] is None
+
+
+async def test_reports_tell_how_far_requests_are(rig: Rig) -> None:
+    """Loading, reading its prompt, writing: state and tokens so far; nothing once it has ended."""
+    loaded, read, written = anyio.Event(), anyio.Event(), anyio.Event()
+    rig.engine.resident.clear()
+    rig.engine.load_gate = loaded.wait
+    rig.engine.script = [read.wait, {"content": "a"}, {"content": "b"}, written.wait, Done()]
+    request = make_request(stream=False)
+
+    def state(wanted: str) -> Callable[[], Awaitable[Any]]:
+        async def look() -> Any:
+            rig.parts.reporter.nudge()
+            raw: Any = await rig.store.hget(keys.node_health("pi-1"), "progress")
+            told = [(p["request_id"], p["state"], p["output_tokens"]) for p in orjson.loads(raw)]
+            tokens = 2 if wanted == "decode" else 0
+            return told == ([(request.request_id, wanted, tokens)] if wanted else [])
+
+        return look
+
+    async with rig.running():
+        await rig.give(request)
+        for wanted, event in (("loading", loaded), ("prefill", read), ("decode", written)):
+            await rig.until(state(wanted))
+            page = document(rig.parts, "0.1.0", False, 0.0)
+            assert request.request_id not in orjson.dumps(page).decode()  # /health is for anybody
+            event.set()
+        await rig.final(request)
+        await rig.until(state(""))
 
 
 async def test_a_graceful_shutdown_removes_the_node_from_the_registry(rig: Rig) -> None:

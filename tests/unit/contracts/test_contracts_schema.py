@@ -19,6 +19,7 @@ from orion_contracts.health import (
     DiskModel,
     Engine,
     NodeHealth,
+    Progress,
     ResidentModel,
     hash_to_wire,
 )
@@ -243,7 +244,11 @@ def test_chunk_health_and_config_match_their_schemas() -> None:
         memory_total_bytes=8 * 1024**3, memory_available_bytes=2 * 1024**3, node_class="8gb",
         resident=(ResidentModel(name="m", digest="d", size_bytes=5),),
         models=(DiskModel(name="m", capabilities=("completion",)),), loading=("n",),
-        rates={"m": {"decode_tokens_per_second": 9.5}},
+        rates={"m": {"decode_tokens_per_second": 9.5}}, prompt_cache_bytes=0,
+        progress=(
+            Progress(request_id=UUID, state="decode", output_tokens=7, elapsed_s=0.5),
+            Progress(request_id=UUID),
+        ),
     )  # fmt: skip
     wire = hash_to_wire({k.encode(): v for k, v in health.to_hash().items()})
     schema.check("node-health", wire)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from redis.asyncio import Redis
@@ -135,3 +137,49 @@ async def test_a_running_request_with_spoilt_facts_still_counts(bench: Bench) ->
     await backlog.resync()
 
     assert backlog.load == {"pi-a": {held.request_id: ""}}
+
+
+async def test_what_a_board_holds_is_known_with_its_facts(bench: Bench) -> None:
+    """Another planner's dispatch, found by a look at the ledger: meta, attempt, and since when;
+    a second look changes nothing; the end gives it back."""
+    held = await bench.assigned(await submit(bench))
+    backlog = Backlog(bench.store)
+    await backlog.resync()
+    found = backlog.held["pi-a"][held.request_id]
+    await backlog.fetch([held.request_id])
+
+    assert (found.model, found.meta, found.attempt) == ("m1", Meta(model="m1"), 1)
+    assert backlog.held == {"pi-a": {held.request_id: found}}
+    assert backlog.load == {"pi-a": {held.request_id: "m1"}}
+    assert backlog.forget(held.request_id) == found
+    assert backlog.forget(held.request_id) is None
+    assert backlog.load == {"pi-a": {}}
+
+
+def test_a_dispatch_keeps_its_moment_when_its_attempt_is_read() -> None:
+    """Held from the decision on; the ledger's word adds the attempt; a higher one begins anew."""
+    backlog = Backlog(cast(Redis, None))
+    backlog.hold("a", "r", Meta(model="m1", input_tokens=7))
+    decided = backlog.held["a"]["r"]
+    backlog.hold("a", "r", None, 1)
+    first = backlog.held["a"]["r"]
+    backlog.hold("a", "r", Meta(model="m1"), 2)
+    second = backlog.held["a"]["r"]
+
+    assert (decided.attempt, first, second.attempt) == (0, replace(decided, attempt=1), 2)
+    assert second.since_s >= first.since_s
+    assert second.meta == Meta(model="m1")
+
+
+def test_a_request_is_in_one_place() -> None:
+    """What another board got, or what waits again, the first one does not hold any more."""
+    backlog, meta = Backlog(cast(Redis, None)), Meta(model="m1")
+    backlog.hold("a", "r", meta, 1)
+    backlog.hold("b", "r", meta, 2)
+    assert backlog.load == {"a": {}, "b": {"r": "m1"}}
+
+    backlog.enqueue(Waiting("r", meta, 1.0, 0.0, crashes=1))
+    assert backlog.load == {"a": {}, "b": {}}
+
+    backlog.hold("a", "r", meta, 3)
+    assert backlog.alone == {"a"}

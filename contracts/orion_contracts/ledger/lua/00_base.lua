@@ -2,13 +2,14 @@
 -- The request ledger: a request's record is the truth, streams are doorbells. Every transition of a
 -- record happens in one function of this library, so that a crash between two steps cannot exist.
 -- States: QUEUED -> ASSIGNED -> RUNNING -> COMPLETED | FAILED | EXPIRED | CANCELLED | REJECTED.
-local VERSION = 3
+local VERSION = 4
 local P = 'orion:inference:'
 local QUEUE, DUE, NODES, BYTES = P .. 'queue', P .. 'due', P .. 'nodes', P .. 'bytes'
 local EVENTS, DEAD, PLANNER, CLOCK = P .. 'events', P .. 'dead', P .. 'planner', P .. 'clock'
 local TERMINAL = { COMPLETED = 1, FAILED = 1, EXPIRED = 1, CANCELLED = 1, REJECTED = 1 }
 local RECORD_TTL_MS, ANSWER_TTL_MS, ALIVE_BUSY_MS = 86400000, 3600000, 4000
 local JUMP_MS = 2000
+local FACTS_BYTES = 300 -- what a run measured travels with the doorbell: longer facts stay at home
 local MOST_MS = 1e13 -- any time is below: a queue's score is class * 1e13 + time
 local FINAL_SEQ = '999999999' -- a final's stream id is attempt-FINAL_SEQ: after every chunk of its attempt
 
@@ -78,8 +79,12 @@ local function get(id)
 end
 
 -- Doorbells and copies are written under pcall: that one fails must not leave a transition half done.
-local function ring(kind, id, node, status)
-  redis.pcall('XADD', EVENTS, 'MAXLEN', '~', 1000, '*', 'kind', kind, 'id', id, 'node', node or '', 'status', status or '')
+local function ring(kind, id, node, status, facts)
+  local entry = { 'kind', kind, 'id', id, 'node', node or '', 'status', status or '' }
+  if facts and facts ~= '' and #facts <= FACTS_BYTES then
+    entry[9], entry[10] = 'facts', facts
+  end
+  redis.pcall('XADD', EVENTS, 'MAXLEN', '~', 1000, '*', unpack(entry))
 end
 
 local function due(id, at, deadline)
@@ -113,7 +118,7 @@ end
 
 -- The only place that writes a final. The fallible step comes first, under pcall: a callback that
 -- is no stream still leaves exactly one final, in the stream that we name ourselves.
-local function close(id, r, state, payload)
+local function close(id, r, state, payload, facts)
   local own = answers(id)
   local x = answer(id, (r.attempt or '0') .. '-' .. FINAL_SEQ, payload)
   if r.callback ~= own then x = redis.pcall('XADD', r.callback, '*', 'type', 'final', 'payload', payload) end
@@ -126,7 +131,7 @@ local function close(id, r, state, payload)
   redis.call('ZREM', QUEUE, id)
   if r.node then redis.call('SREM', inflight(r.node), id) end
   redis.call('DECRBY', BYTES, r.bytes or 0)
-  ring('done', id, r.node, state)
+  ring('done', id, r.node, state, facts)
 end
 
 -- A final that no worker wrote.

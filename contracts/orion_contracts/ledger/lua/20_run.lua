@@ -105,7 +105,8 @@ local function emit(_, a)
   return 'OK'
 end
 
--- id token state final seq chunk dead: closes the record and publishes, once
+-- id token state final seq chunk dead [facts]: closes the record and publishes, once. facts: what the run
+-- measured, for planners; workers of an older version send none
 local function finish(_, a)
   local id, token, state, final, seq, chunk, dead = a[1], a[2], a[3], a[4], chunk_seq(a[5], a[6]), a[6], a[7]
   if not TERMINAL[state] then error('orion: a final has a terminal state') end
@@ -116,7 +117,7 @@ local function finish(_, a)
   publish(id, r, seq, chunk)
   redis.call('HSET', record(id), 'done', token)
   if dead ~= '' then bury(id, dead, r) end
-  close(id, r, state, final)
+  close(id, r, state, final, a[8])
   return 'OK'
 end
 

@@ -1,0 +1,108 @@
+"""What a planner knows of a request, whichever door it came through."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import replace
+from typing import Any, cast
+
+import anyio
+import orjson
+import pytest
+import redis.asyncio
+
+from builders.fleets import health
+from orion_contracts import keys
+from orion_contracts.facts import Facts
+from orion_contracts.ledger import Ledger, ensure_library
+from orion_contracts.messages import InferenceRequest
+from orion_contracts.meta import Meta
+from orion_router.bell import Bell
+from orion_router.held import Held
+from orion_router.parts import running
+from orion_router.settings import Settings
+from servers.stores import Store
+
+SETTINGS = Settings.read(["--router-id", "r1"], {})
+WITHIN_S = 20
+pytestmark = pytest.mark.integration
+
+
+async def meta_of(client: Any, request_id: str) -> Meta:
+    """The planning facts in the request's record, as soon as it is there."""
+    end_s = time.monotonic() + WITHIN_S
+    while not (raw := await client.hget(keys.record(request_id), "meta")):
+        assert time.monotonic() < end_s, "the request was not admitted"
+        await anyio.sleep(0.02)
+    return Meta.from_bytes(raw)
+
+
+def a_request(**fields: Any) -> InferenceRequest:
+    """A first turn for m1."""
+    said = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where?"})
+    return InferenceRequest(
+        request_id=str(uuid.uuid4()), model="m1", timestamp="2026-01-01T00:00:00Z", source="test",
+        messages=said, **fields,
+    )  # fmt: skip
+
+
+async def test_every_door_hashes_prompts_with_the_same_key(
+    store_client: redis.asyncio.Redis, store: Store
+) -> None:
+    """The next turn, sent by a producer, shares all boundaries with the first, sent over HTTP."""
+    first = a_request(options={"num_predict": 9})
+    reply = ({"role": "assistant", "content": "There."}, {"role": "user", "content": "How far?"})
+    second = replace(first, request_id=str(uuid.uuid4()), messages=(*first.messages, *reply))
+    async with running(SETTINGS, store.connect) as router:
+        with anyio.fail_after(WITHIN_S):
+            await router.watch.seen_once.wait()
+        follower = await router.desk.submit(first)
+        follower.close()
+        payload = orjson.dumps(second.to_wire())
+        await store_client.xadd(keys.REQUESTS, {"payload": payload})
+        before = await meta_of(store_client, first.request_id)
+        after = await meta_of(store_client, second.request_id)
+
+    assert len(before.prefixes) == 2
+    assert after.prefixes[:2] == before.prefixes
+    assert len(after.prefixes) == 4
+    assert (before.output_limit, after.output_limit) == (9, 9)
+
+
+async def test_the_planner_is_told_how_a_run_went(
+    store_client: redis.asyncio.Redis, store: Store
+) -> None:
+    """With the worker's facts comes what the board held: the request's own planning facts."""
+    await ensure_library(store_client)
+    ledger, told = Ledger(store_client), list[tuple[Bell, Held | None]]()
+    await ledger.enlist("pi-a", "i1")
+    await store_client.persist(keys.alive("pi-a"))
+    report: Any = health("pi-a").to_hash()
+    await store_client.hset(keys.node_health("pi-a"), mapping=report)
+    request, facts = a_request(), Facts(model="m1", prompt_tokens=9, output_tokens=2, output_s=0.5)
+    async with running(SETTINGS, store.connect) as router:
+        router.planner.on_done = lambda bell, held: told.append((bell, held))
+        with anyio.fail_after(WITHIN_S):
+            while not (router.planner.lease.held and router.watch.fleet.eligible):  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+            (await router.desk.submit(request)).close()
+            while not (rung := await store_client.xrange(keys.node_requests("pi-a"))):  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+            entry, fields = cast(Any, rung)[0]
+            started = await ledger.start(
+                "pi-a", entry.decode(), request.request_id, fields[b"token"].decode(), "i1"
+            )
+            assert started is not None
+            final = orjson.dumps({"request_id": request.request_id, "response": "There."})
+            await ledger.finish(
+                request.request_id, started.token, "completed", final, facts=facts.to_bytes()
+            )
+            while not told:  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+
+    ((bell, held),) = told
+    assert bell == Bell("done", request.request_id, "pi-a", "COMPLETED", facts)
+    assert held is not None
+    assert held.meta is not None
+    assert (held.model, len(held.meta.prefixes)) == ("m1", 2)
