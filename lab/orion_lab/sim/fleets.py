@@ -37,9 +37,9 @@ class Fleet:
         return self.decode_bytes_per_s / (3 * world.DECODE_BYTES_PER_S)
 
     def poorly_cooled(self) -> "Fleet":
-        """Every second board, from the first, in a closed box."""
+        """Every second board, from the second, in a closed box."""
         poor = tuple(
-            replace(spec, full_rise_c=world.FULL_RISE_POOR_C) if index % 2 == 0 else spec
+            replace(spec, full_rise_c=world.FULL_RISE_POOR_C) if index % 2 == 1 else spec
             for index, spec in enumerate(self.boards)
         )
         return Fleet(f"{self.name}, poor", poor)

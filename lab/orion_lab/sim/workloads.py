@@ -14,11 +14,22 @@ from orion_lab.sim.traffic import Closed, Frozen, Source
 MODEL_1B: Final = "llama3.2:1b-instruct-q4_K_M"
 MODEL_3B: Final = "llama3.2:3b"
 MODEL_7B: Final = "qwen2.5:7b"
-MIX: Final = ((MODEL_1B, 0.6), (MODEL_3B, 0.3), (MODEL_7B, 0.1))
+MIX: Final = ((MODEL_1B, 0.66), (MODEL_3B, 0.22), (MODEL_7B, 0.12))
 
-CHATTING: Final = Habits(MIX, 120.0, 40.0, 60.0, 4.0, 40.0, 0.7)
-ASKING: Final = Habits(MIX, 120.0, 40.0, 60.0, 1.0, 0.0, 0.7)
-WORKING: Final = Habits(MIX, 200.0, 40.0, 120.0, 1.0, 60.0, 0.7, "batch")
+# Calibrated against the study's tables: docs/adr/0009.
+CHATTING: Final = Habits(
+    MIX,
+    first_tokens=120.0,
+    message_tokens=40.0,
+    answer_tokens=60.0,
+    turns=5.5,
+    think_s=60.0,
+    sigma=0.5,
+)
+ASKING: Final = replace(CHATTING, first_tokens=100.0, turns=1.0, think_s=0.0)
+WORKING: Final = replace(
+    CHATTING, first_tokens=200.0, answer_tokens=120.0, turns=1.0, priority="batch"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +124,11 @@ def _talkers(habits: Habits, kind: str, number: float, stream: str) -> list[Talk
 CHAT: Final = Workload("chat", users=12)
 LIGHT: Final = Workload("light", users=5)
 BURST: Final = Workload("burst", burst=60, habits=ASKING)
-MIXED: Final = Workload("mixed", users=8, batch_users=3)
+MIXED: Final = Workload("mixed", users=8, batch_users=4)
 HOT: Final = Workload(
     "hot",
     users=14,
-    habits=replace(CHATTING, think_s=15.0),
+    habits=replace(CHATTING, think_s=40.0),
     ambient_c=33.0,
     poorly_cooled=True,
 )
