@@ -14,19 +14,19 @@ from orion_lab.sim.traffic import Closed, Frozen, Source
 MODEL_1B: Final = "llama3.2:1b-instruct-q4_K_M"
 MODEL_3B: Final = "llama3.2:3b"
 MODEL_7B: Final = "qwen2.5:7b"
-MIX: Final = ((MODEL_1B, 0.66), (MODEL_3B, 0.22), (MODEL_7B, 0.12))
+MIX: Final = ((MODEL_1B, 0.66), (MODEL_3B, 0.25), (MODEL_7B, 0.09))
 
 # Calibrated against the study's tables: docs/adr/0009.
 CHATTING: Final = Habits(
     MIX,
-    first_tokens=120.0,
+    first_tokens=125.0,
     message_tokens=40.0,
     answer_tokens=60.0,
     turns=5.5,
-    think_s=60.0,
-    sigma=0.5,
+    think_s=55.0,
+    sigma=0.4,
 )
-ASKING: Final = replace(CHATTING, first_tokens=100.0, turns=1.0, think_s=0.0)
+ASKING: Final = replace(CHATTING, first_tokens=80.0, turns=1.0, think_s=0.0)
 WORKING: Final = replace(
     CHATTING, first_tokens=200.0, answer_tokens=120.0, turns=1.0, priority="batch"
 )
