@@ -124,7 +124,7 @@ def _talkers(habits: Habits, kind: str, number: float, stream: str) -> list[Talk
 CHAT: Final = Workload("chat", users=12)
 LIGHT: Final = Workload("light", users=5)
 BURST: Final = Workload("burst", burst=60, habits=ASKING)
-MIXED: Final = Workload("mixed", users=8, batch_users=4)
+MIXED: Final = Workload("mixed", users=8, batch_users=6)
 HOT: Final = Workload(
     "hot",
     users=14,
