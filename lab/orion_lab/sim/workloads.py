@@ -58,7 +58,7 @@ class Workload:
     poorly_cooled: bool = False
     open_loop: bool = False
     """Conversations arrive as a Poisson process and turns do not wait for slow answers."""
-    nominal_answer_s: float = 15.0
+    nominal_answer_s: float = 45.0
     """Open loop: how long an answer takes as far as the next turn's time is concerned."""
     trace: tuple[Ask, ...] = ()
     failures: tuple[Failure, ...] = ()
