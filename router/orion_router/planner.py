@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 import orjson
+from anyio.lowlevel import checkpoint
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -47,9 +48,12 @@ class Planner:
         self.counts: Counter[str] = Counter()
         self.on_done: Callable[[Bell, Held | None], None] = lambda bell, held: None
         """Told of every request that ended while this router plans, with what its board held."""
+        self.on_held: Callable[[], Awaitable[None]] = checkpoint
+        """Awaited when the lease was taken, before the first decision."""
 
     async def _take_over(self) -> None:
         """The lease is ours: what waited meanwhile is planned at once."""
+        await self.on_held()
         await self.backlog.resync()
         self.wake()
 
