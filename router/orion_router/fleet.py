@@ -49,6 +49,7 @@ class Node:
         default_factory=dict[tuple[str, bool], tuple[Any, Any]], compare=False, repr=False
     )
     """What was worked out from this snapshot, so that it is worked out once."""
+    notes: dict[str, float] = field(default_factory=dict[str, float], compare=False, repr=False)
 
     @property
     def eligible(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable
 
 import anyio
 import orjson
+from anyio.lowlevel import checkpoint
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -49,9 +51,12 @@ class Planner:
         self.decisions: deque[Decision] = deque(maxlen=256)
         self.counts: Counter[str] = Counter()
         self.learner = Learner()
+        self.on_held: Callable[[], Awaitable[None]] = checkpoint
+        """Awaited when the lease was taken, before the first decision."""
 
     async def _take_over(self) -> None:
         """The lease is ours: what waited meanwhile is planned at once."""
+        await self.on_held()
         await self.backlog.resync()
         self.wake()
 

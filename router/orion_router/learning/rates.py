@@ -52,7 +52,8 @@ class RateBook:
         warm: bool = False, derate: float = 1.0,
     ) -> None:  # fmt: skip
         """Take the figures of one finished request. `fresh_tokens`: of its prompt, those that were
-        not cached. `warm`: the load did not touch the disk. `derate`: how much slower its heat made the board meanwhile."""
+        not cached. `warm`: the load did not touch the disk. `derate`: how much slower its heat
+        made the board meanwhile."""
         key = (node, model)
         mine = self._pairs.pop(key, None) or Samples()
         self._pairs[key] = mine
