@@ -17,6 +17,7 @@ from orion_contracts.ledger import LeaseTimes, Ledger, ensure_library
 from orion_contracts.store import check_store, connect
 from orion_router.desk import Desk
 from orion_router.intake import Intake
+from orion_router.learned_documents import documents
 from orion_router.learned_store import LearnedStore
 from orion_router.planner import Planner
 from orion_router.postbox import Mailbox
@@ -45,6 +46,7 @@ class Parts:
         life = f"{me}/{secrets.token_hex(4)}"
         self.planner = Planner(self._blocking_stores[0], self.ledger, life, self.watch)
         self.learned = LearnedStore(self.store, self.planner.lease)
+        self.learned.documents = lambda: documents(self.planner.learner, self.watch.fleet.nodes)
         self.planner.on_held = self.learned.take_over
         self.postbox = Mailbox(self._blocking_stores[1], me, self.planner.ring)
         self.intake = Intake(

@@ -19,7 +19,7 @@ from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.bell import Bell
 from orion_router.held import Held
-from orion_router.learning.learner import Learner, Outcome
+from orion_router.learning.learner import Learner
 from orion_router.lease import PlannerLease
 from orion_router.policy import Decision, Prospect, Waiting
 from orion_router.trouble import Trouble
@@ -112,8 +112,7 @@ class Planner:
     def _learn(self, bell: Bell, held: Held) -> None:
         node, facts = self._watch.fleet.nodes.get(bell.node), bell.facts
         if node is not None and facts is not None:
-            outcome = Outcome(facts.prompt_s, facts.output_tokens, facts.output_s, facts.load_s)
-            self.learner.finished(node, held, outcome, time.monotonic())
+            self.learner.finished(node, held, facts, time.monotonic())
 
     def looked(self) -> None:
         """The boards' reports were read."""
