@@ -95,6 +95,7 @@ def routes(
         Route("/v1/models/{model:path}", openai_model),
         Route("/v1/nodes", told(nodes_api.nodes)),
         Route("/v1/queue", own.queue),
+        Route("/v1/decisions", own.decisions),
         Route("/v1/requests", own.submit, methods=["POST"]),
         Route("/v1/requests", own.listing),
         Route(one, own.get),

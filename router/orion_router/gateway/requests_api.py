@@ -20,6 +20,7 @@ from orion_router.events import Final
 from orion_router.gateway import identity
 from orion_router.gateway.bodies import Body
 from orion_router.gateway.body import ClientGone, read_body, read_object
+from orion_router.gateway.decisions_api import decisions
 from orion_router.gateway.door import Door
 from orion_router.gateway.faults import GatewayError
 from orion_router.gateway.headers import announced, read_headers
@@ -28,6 +29,7 @@ from orion_router.gateway.ports import Following, View
 
 MOST_WAIT_S = 600.0
 MOST_LISTED = 1000
+MOST_DECISIONS = 256
 
 
 def json_response(
@@ -114,6 +116,14 @@ class RequestsApi:
         first = [{**describe(each.view), "priority": each.priority} for each in queue.first]
         return json_response({"depth": queue.depth, "requests": first})
 
+    async def decisions(self, request: Request) -> Response:
+        """GET the last decisions, `?limit=`; of one request with `?request_id=`."""
+        request_id = request.query_params.get("request_id", "")
+        if request_id and not is_request_id(request_id):
+            raise InvalidRequest("request_id: must be a UUID", "request_id")
+        limit = read_limit(request, MOST_DECISIONS)
+        return json_response(decisions(self._door.desk.decisions(limit, request_id)))
+
     async def cancel(self, request: Request) -> Response:
         """DELETE, or POST to …/cancel: 200 when it has ended, 202 while its board must hear."""
         state = await self._door.desk.cancel(read_id(request))
@@ -143,6 +153,8 @@ def describe(view: View) -> dict[str, Any]:
         "node": view.node or None,
         "accepted_ms": view.accepted_ms,
         "queue_position": view.queue_position,
+        "planned_node": view.planned_node or None,
+        "estimated_start_s": _tenths(view.estimated_start_s),
         "history": history,
         "final": view.final,
     }
@@ -157,11 +169,11 @@ def read_id(request: Request) -> str:
     return text
 
 
-def read_limit(request: Request) -> int:
+def read_limit(request: Request, most: int = MOST_LISTED) -> int:
     """How many to list. Raises InvalidRequest."""
     text = request.query_params.get("limit", "100")
-    if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= MOST_LISTED:
-        raise InvalidRequest(f"limit: a whole number from 1 to {MOST_LISTED}", "limit")
+    if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= most:
+        raise InvalidRequest(f"limit: a whole number from 1 to {most}", "limit")
     return int(text)
 
 
@@ -179,6 +191,10 @@ def read_seconds(text: str) -> float:
     if not 0 <= value <= MOST_WAIT_S:
         raise InvalidRequest(f"wait: seconds from 0 to {MOST_WAIT_S:.0f}", "wait")
     return value
+
+
+def _tenths(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _state(final: Mapping[str, Any]) -> str:
