@@ -8,7 +8,10 @@ from typing import Any
 
 from orion_contracts.stamp import iso
 from orion_router.gateway.ports import Noted, Told
+from orion_router.journal import MOST
 from orion_router.policy import Candidate, Terms
+
+__all__ = ["MOST", "decisions"]
 
 
 def decisions(told: Told) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from orion_router.events import Final
 from orion_router.gateway import identity
 from orion_router.gateway.bodies import Body
 from orion_router.gateway.body import ClientGone, read_body, read_object
-from orion_router.gateway.decisions_api import decisions
 from orion_router.gateway.door import Door
 from orion_router.gateway.faults import GatewayError
 from orion_router.gateway.headers import announced, read_headers
@@ -29,7 +28,6 @@ from orion_router.gateway.ports import Following, View
 
 MOST_WAIT_S = 600.0
 MOST_LISTED = 1000
-MOST_DECISIONS = 256
 
 
 def json_response(
@@ -115,14 +113,6 @@ class RequestsApi:
         queue = await self._door.desk.queue(read_limit(request))
         first = [{**describe(each.view), "priority": each.priority} for each in queue.first]
         return json_response({"depth": queue.depth, "requests": first})
-
-    async def decisions(self, request: Request) -> Response:
-        """GET the last decisions, `?limit=`; of one request with `?request_id=`."""
-        request_id = request.query_params.get("request_id", "")
-        if request_id and not is_request_id(request_id):
-            raise InvalidRequest("request_id: must be a UUID", "request_id")
-        limit = read_limit(request, MOST_DECISIONS)
-        return json_response(decisions(self._door.desk.decisions(limit, request_id)))
 
     async def cancel(self, request: Request) -> Response:
         """DELETE, or POST to …/cancel: 200 when it has ended, 202 while its board must hear."""

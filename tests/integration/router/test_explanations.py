@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -36,7 +37,7 @@ class Busy:
 
     def ask(self, tokens: int, **more: Any) -> str:
         """A request of so many tokens at the planning router; its id."""
-        body = {
+        body: dict[str, Any] = {
             "request_id": str(uuid.uuid4()), "model": MODEL, "options": {"num_predict": tokens},
             "messages": [{"role": "user", "content": "Hello"}], **more,
         }  # fmt: skip
@@ -60,12 +61,13 @@ class Busy:
         while self._open:
             request_id = self._open.pop()
             self.stack.http.delete(f"{self.planner}/v1/requests/{request_id}")
-            self.stack.wait_until(
-                lambda which=request_id: self.state(which) in ("CANCELLED", "COMPLETED"), "it ends"
-            )
+            self.stack.wait_until(partial(self._ended, request_id), "it ends")
+
+    def _ended(self, request_id: str) -> bool:
+        return self.state(request_id) in ("CANCELLED", "COMPLETED")
 
     @contextmanager
-    def routing(self, **rules: Any) -> Iterator[None]:
+    def routing(self, **rules: Any) -> Generator[None]:
         """With these rules of the queue in force in both routers."""
         with self.stack.client() as store:
             try:

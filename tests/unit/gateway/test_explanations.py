@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from orion_contracts.errors import OrionError, QueueWait
+from orion_contracts.errors import QueueWait
 from orion_router.estimates import Standing
 from orion_router.forecast import Told
 from orion_router.gateway.headers import standing_facts, waiting
@@ -121,23 +119,14 @@ def test_where_a_protocol_has_no_comments_its_own_words_stay() -> None:
     assert standing_facts(Standing(1)) == [(b"x-orion-queue-position", b"1")]
 
 
-@pytest.mark.parametrize(
-    ("path", "code"),
-    [
-        ("/api/chat", lambda d: d["error"]),
-        ("/v1/chat/completions", lambda d: d["error"]["code"]),
-        ("/v1/requests", lambda d: d["code"]),
-    ],
-    ids=["ollama", "openai", "ours"],
-)
-async def test_a_wait_beyond_the_bound_is_refused_in_each_protocols_shape(
-    path: str, code: object
-) -> None:
-    """503 with the seconds until another try makes sense."""
-    error: OrionError = QueueWait("too long", 90)
-    async with client(FakeDesk(error=error)) as c:
-        answer = await c.post(path, CHAT)
+async def test_a_wait_beyond_the_bound_is_refused_in_each_protocols_shape() -> None:
+    """503 with the code, where the protocol has one, and the seconds until another try."""
+    async with client(FakeDesk(error=QueueWait("too long", 90))) as c:
+        ollama = await c.post("/api/chat", CHAT)
+        openai = await c.post("/v1/chat/completions", CHAT)
+        ours = await c.post("/v1/requests", CHAT)
 
-    assert (answer.status, answer.headers["retry-after"]) == (503, "90")
-    assert callable(code)
-    assert code(answer.document) in ("queue_wait", "too long")
+    told = [(each.status, each.headers["retry-after"]) for each in (ollama, openai, ours)]
+    assert told == [(503, "90")] * 3
+    assert ollama.document == {"error": "too long"}
+    assert (openai.document["error"]["code"], ours.document["code"]) == ("queue_wait",) * 2
