@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import orjson
+import psutil
 import pytest
 
 from orion_contracts import keys
@@ -49,6 +51,12 @@ class Busy:
     def state(self, request_id: str) -> str:
         """Where the request is."""
         return str(self.get(self.planner, f"/v1/requests/{request_id}")["state"])
+
+    def measured(self) -> str:
+        """What the planning router tells Prometheus."""
+        name = f"router-{self.stack.urls.index(self.planner)}"
+        port = psutil.Process(self.stack.pid(name)).environ()["ORION_METRICS_PORT"]
+        return self.stack.http.get(f"http://127.0.0.1:{port}/metrics").text
 
     def occupy(self) -> tuple[str, str, str]:
         """One request that runs for minutes, two that wait."""
@@ -156,7 +164,7 @@ def test_the_other_router_says_who_plans_and_knows_the_place_alone(busy: Busy) -
 
 
 def test_a_full_queue_says_when_a_place_is_free(busy: Busy) -> None:
-    """Retry-After is the expected start of the one that begins first, and it is counted."""
+    """Retry-After is the expected start of the one that begins first; Prometheus is told."""
     with busy.routing(max_queue_requests=2):
         _, first, _ = busy.occupy()
         busy.stack.wait_until(
@@ -167,6 +175,8 @@ def test_a_full_queue_says_when_a_place_is_free(busy: Busy) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
     assert abs(int(answer.headers["retry-after"]) - start_s) <= 3
+    assert 'orion_refusals_total{reason="queue_full"} 1.0' in busy.measured()
+    busy.stack.wait_until(lambda: _wait_s(busy.measured()) > start_s / 2, "it is measured")
 
 
 def test_nobody_is_to_wait_beyond_the_bound(busy: Busy) -> None:
@@ -182,6 +192,11 @@ def test_nobody_is_to_wait_beyond_the_bound(busy: Busy) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_wait")
     assert 1 <= int(answer.headers["retry-after"]) <= 600
     assert again.status_code == 202
+
+
+def _wait_s(metrics: str) -> float:
+    found = re.search(r"^orion_queue_expected_wait_seconds (\S+)$", metrics, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def _small(tokens: int = 5) -> dict[str, Any]:
