@@ -10,7 +10,9 @@ from functools import cache
 from pathlib import Path
 
 NAME = "orion"
-_MENTION = re.compile(r"(?<![\w/.-])orion(?= (?:up|chat|submit|status|doctor|drain|ledger)\b)")
+_MENTION = re.compile(
+    r"(?<![\w/.-])orion(?= (?:up|chat|submit|status|explain|doctor|drain|ledger)\b)"
+)
 
 
 def called(started: Path, beside: Path, here: Path, on_path: str | None) -> str:

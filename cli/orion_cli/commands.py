@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from orion_cli.options import Json, Password, PasswordFile, RedisAddr, Url, Version
+from orion_cli import looking
+from orion_cli.options import Password, PasswordFile, RedisAddr, Url, Version
 
 EPILOG = "Start with: orion up   then, in another terminal: orion chat"
 app = typer.Typer(
@@ -125,44 +126,9 @@ def submit(
     raise typer.Exit(command.run(source, where, wait_s))
 
 
-@app.command(short_help="Show the boards, the queue and the requests, once.")
-def status(url: Url = "", as_json: Json = False) -> None:
-    """Show the boards, the queue and the requests, once.
-
-    \b
-    Example:
-      orion status --url http://192.168.1.20:8080
-    """
-    from orion_cli import status as command
-    from orion_cli.state import find_url
-
-    raise typer.Exit(command.run(find_url(url), as_json))
-
-
-@app.command(short_help="Examine everything; say what is wrong and the remedy.")
-def doctor(
-    redis_addr: RedisAddr = "",
-    redis_password: Password = "",
-    redis_password_file: PasswordFile = "",
-    url: Url = "",
-    ollama_host: Annotated[
-        list[str] | None, typer.Option(metavar="URL", help="An Ollama to examine; repeat it.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Examine store, router, boards and Ollama; say what is wrong and the remedy.
-
-    Changes nothing. Exit code 1 if something fails.
-
-    \b
-    Example:
-      orion doctor --redis-addr 192.168.1.20:6379 --ollama-host http://192.168.1.21:11434
-    """
-    from orion_cli import doctor as command
-    from orion_cli.state import find_store, find_url
-
-    where = find_store(redis_addr, redis_password, redis_password_file)
-    raise typer.Exit(command.run(where, find_url(url), ollama_host or (), as_json))
+app.command(short_help="Show the boards, the queue and the requests, once.")(looking.status)
+app.command(short_help="Say why a request runs where it runs, or why it waits.")(looking.explain)
+app.command(short_help="Examine everything; say what is wrong and the remedy.")(looking.doctor)
 
 
 @app.command(short_help="Give a board no new work.")

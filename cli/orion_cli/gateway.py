@@ -61,12 +61,30 @@ def unreachable(url: str, error: Exception) -> Problem:
 
 def fetch(http: httpx.Client, path: str) -> dict[str, Any]:
     """A JSON object; Problem with what the gateway said otherwise."""
-    try:
-        answer = http.get(path)
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise unreachable(str(http.base_url), error) from error
+    answer = _asked(http, path)
     if not answer.is_success:
         raise refused(answer)
+    return _read(http, path, answer)
+
+
+def find(http: httpx.Client, path: str) -> dict[str, Any] | None:
+    """As `fetch`; None where the gateway knows no such thing."""
+    answer = _asked(http, path)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return None
+    if not answer.is_success:
+        raise refused(answer)
+    return _read(http, path, answer)
+
+
+def _asked(http: httpx.Client, path: str) -> httpx.Response:
+    try:
+        return http.get(path)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise unreachable(str(http.base_url), error) from error
+
+
+def _read(http: httpx.Client, path: str, answer: httpx.Response) -> dict[str, Any]:
     try:
         return cast(dict[str, Any], answer.json())
     except ValueError as error:

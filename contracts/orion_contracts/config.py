@@ -31,6 +31,8 @@ class Routing:
     starvation_bound_s: float = 60.0
     default_deadline_s: float | None = None
     """Of requests that name none; None: the ledger's backstop."""
+    max_wait_s: float = 600.0
+    """A request that is expected to wait longer for a board is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

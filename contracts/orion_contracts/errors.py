@@ -7,6 +7,7 @@ OrionError
 │   └── UnknownModel        ... or name a model that some board has
 ├── Unavailable             the caller may try again later
 │   ├── QueueFull           ... after retry_after_s
+│   ├── QueueWait           ... when the queue is shorter
 │   ├── NoNodeEligible      ... when a board is eligible again
 │   └── StoreUnavailable    ... when the store answers again
 ├── EngineError             the engine failed; the ledger decides whether another board tries
@@ -84,6 +85,12 @@ class QueueFull(Unavailable):
     """The queue holds as much as it may."""
 
     code = "queue_full"
+
+
+class QueueWait(Unavailable):
+    """It would wait for a board longer than the configuration allows."""
+
+    code = "queue_wait"
 
 
 class NoNodeEligible(Unavailable):

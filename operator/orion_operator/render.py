@@ -40,6 +40,7 @@ def render(
             max_queue_bytes=routing.max_queue_bytes,
             starvation_bound_s=routing.starvation_bound_s,
             default_deadline_s=routing.default_deadline_s,
+            max_wait_s=routing.max_wait_s,
         ),
         "nodes": {board.name: _node(spec, board) for board in boards},
         "models": [_model(model, plan) for model in spec.models],

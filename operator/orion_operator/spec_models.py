@@ -105,6 +105,10 @@ class RoutingSpec:
         None, name="defaultDeadlineSeconds", kind="number", minimum=1, maximum=86_400,
         text="Deadline of requests that name none; absent: 30 minutes, the backstop.",
     )  # fmt: skip
+    max_wait_s: float = declare(
+        600, name="maxWaitSeconds", kind="number", minimum=1, maximum=86_400,
+        text="A request that is expected to wait longer for a board is refused at once.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from orion_contracts.errors import NoNodeEligible, UnknownModel
 from orion_contracts.ledger import Admission, Ledger
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta
+from orion_router.forecast import Forecast
 from orion_router.planner import Planner
 from orion_router.policy import Waiting
 from orion_router.watch import Watch
@@ -16,25 +16,22 @@ from orion_router.watch import Watch
 class Admissions:
     """Puts requests into the ledger, with a board where the planner lives here and has one free."""
 
-    def __init__(self, ledger: Ledger, watch: Watch, planner: Planner) -> None:
+    def __init__(self, ledger: Ledger, watch: Watch, planner: Planner, forecast: Forecast) -> None:
         self._ledger, self._watch, self._planner = ledger, watch, planner
-
-    def refuse_hopeless(self, model: str) -> None:
-        """Raises UnknownModel or NoNodeEligible."""
-        fleet = self._watch.fleet
-        if not fleet.knows(model):
-            raise UnknownModel(model)
-        if self._watch.config.routing.when_no_node_eligible == "Reject" and not fleet.eligible:
-            raise NoNodeEligible("no board may take work now (too hot, out of memory or gone)")
+        self._forecast = forecast
 
     async def admit(
         self, request: InferenceRequest, body: bytes, meta: Meta, mark: str, mailbox: str
     ) -> Admission:
-        """What the ledger said. `mailbox`: where its chunks go, or nowhere."""
+        """What the ledger said. `mailbox`: where its chunks go, or nowhere. Raises UnknownModel,
+        NoNodeEligible, QueueWait, and QueueFull."""
         planner, backlog = self._planner, self._planner.backlog
-        decision = planner.place(meta)
+        self._forecast.refuse_hopeless(request.model)
+        decision = planner.place(request.request_id, meta)
         if decision is not None:
             backlog.hold(decision.node, request.request_id, meta)
+        else:
+            self._forecast.refuse_long_wait(meta)
         routing = self._watch.config.routing
         try:
             admission = await self._ledger.admit(
@@ -59,6 +56,8 @@ class Admissions:
             self._enqueue(request.request_id, meta)
         elif decision is not None:
             backlog.forget(request.request_id)
+        if admission.state == "REJECTED":
+            raise self._forecast.queue_full(admission.detail)
         return admission
 
     def _enqueue(self, request_id: str, meta: Meta) -> None:

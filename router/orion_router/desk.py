@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +16,9 @@ from orion_contracts.config import ClusterConfig
 from orion_contracts.errors import (
     LedgerRefused,
     NoNodeEligible,
+    OrionError,
     QueueFull,
+    QueueWait,
     StoreUnavailable,
     UnknownModel,
 )
@@ -24,8 +28,10 @@ from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
 from orion_contracts.spelling import text
 from orion_router.admission import Admissions
+from orion_router.estimates import Standing
 from orion_router.fleet import Fleet
 from orion_router.follower import Follower
+from orion_router.forecast import Forecast, Told
 from orion_router.planner import Planner
 from orion_router.postbox import Mailbox
 from orion_router.records import Queue, RequestView, answered, read_queue, read_views
@@ -45,8 +51,11 @@ class Desk:
     ) -> None:
         self._store, self._ledger = store, ledger
         self._watch, self._postbox = watch, postbox
-        self._admissions = Admissions(ledger, watch, planner)
+        self.forecast = Forecast(watch, planner)
+        self._admissions = Admissions(ledger, watch, planner, self.forecast)
         self.tracker = Tracker(store, ledger, postbox)
+        self.refusals: Counter[str] = Counter()
+        """Requests that were not admitted, by error code."""
 
     @property
     def fleet(self) -> Fleet:
@@ -69,7 +78,7 @@ class Desk:
         """Admit the request, in one step with its dispatch where a slot is free, and follow it.
 
         An id seen before with the same `mark` attaches to that request, from its beginning.
-        Raises UnknownModel, NoNodeEligible, QueueFull, IdReused, LedgerRefused and
+        Raises UnknownModel, NoNodeEligible, QueueFull, QueueWait, IdReused, LedgerRefused and
         StoreUnavailable.
         """
         body = orjson.dumps(request.to_wire())
@@ -77,7 +86,6 @@ class Desk:
         meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         follower = self.tracker.follow(request.request_id)
         try:
-            self._admissions.refuse_hopeless(request.model)
             mailbox = self._postbox.key if follow else ""
             admission = await self._admissions.admit(request, body, meta, mark, mailbox)
         except BaseException as error:
@@ -87,8 +95,10 @@ class Desk:
                 raise LedgerRefused(reason(error)) from error
             if isinstance(error, RedisError):
                 raise StoreUnavailable(trouble(error)) from error
-            if isinstance(error, UnknownModel | NoNodeEligible):
+            if isinstance(error, UnknownModel | NoNodeEligible | QueueWait):
                 return await self._earlier(request.request_id, mark, error)
+            if isinstance(error, QueueFull):
+                self.refusals[error.code] += 1
             raise
         if admission.state == "DUP":
             follower.close()
@@ -99,16 +109,14 @@ class Desk:
                     "request_id",
                 )
             return await self.attach(request.request_id)
-        if admission.state == "REJECTED":
-            follower.close()
-            raise QueueFull(f"the queue is full ({admission.detail}); try again later")
         return follower
 
-    async def _earlier(self, request_id: str, mark: str, error: Exception) -> Follower:
+    async def _earlier(self, request_id: str, mark: str, error: OrionError) -> Follower:
         """What would be refused now may have been accepted before: its answer counts."""
         views = await self._views([request_id])
         if views and views[0].fingerprint == mark:
             return await self.attach(request_id)
+        self.refusals[error.code] += 1
         raise error
 
     async def attach(self, request_id: str, after: tuple[int, int] = (0, 0)) -> Follower:
@@ -132,7 +140,31 @@ class Desk:
 
     async def queue(self, limit: int) -> Queue:
         """What waits for a board, the first `limit` of it in detail."""
-        return await answered(read_queue(self._store, limit))
+        queue = await answered(read_queue(self._store, limit))
+        first = tuple(replace(each, view=self._placed(each.view)) for each in queue.first)
+        return replace(queue, first=first)
+
+    def decisions(self, limit: int, request_id: str = "") -> Told:
+        """The last decisions, the newest first; of one request, where it is named."""
+        return self.forecast.decisions(limit, request_id)
+
+    async def standing(self, request_id: str) -> Standing | None:
+        """Where a request stands in the queue; None: it does not wait, or the store is away."""
+        if self.forecast.knows:
+            return self.forecast.standing(request_id)
+        try:
+            rank: Any = await self._store.zrank(keys.QUEUE, request_id)
+        except RedisError:
+            return None
+        return None if rank is None else Standing(int(rank))
 
     async def _views(self, request_ids: list[str]) -> list[RequestView]:
-        return await answered(read_views(self._store, request_ids))
+        return [*map(self._placed, await answered(read_views(self._store, request_ids)))]
+
+    def _placed(self, view: RequestView) -> RequestView:
+        """With its place in the plan, where it has one and the plan is made here."""
+        if view.queue_position is None or (at := self.forecast.standing(view.request_id)) is None:
+            return view
+        return replace(
+            view, queue_position=at.position, planned_node=at.node, estimated_start_s=at.start_s
+        )

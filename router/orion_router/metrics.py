@@ -24,6 +24,9 @@ class RouterMetrics:
         planner = parts.planner
         yield _gauge("orion_queue_requests", "Requests waiting for a board",
                      len(planner.backlog.waiting))  # fmt: skip
+        yield _gauge("orion_queue_expected_wait_seconds",
+                     "Until the last of the waiting requests begins",
+                     parts.desk.forecast.wait_s)  # fmt: skip
         yield _gauge("orion_planner_held", "1 while this router plans", int(planner.lease.held))
         yield _gauge("orion_followers", "Open answers", len(parts.postbox.open_followers()))
         yield _counter("orion_intake_entries", "Entries read from the intake", parts.intake.read)
@@ -38,6 +41,17 @@ class RouterMetrics:
         for verdict, count in sorted(planner.counts.items()):
             decisions.add_metric([verdict], count)
         yield decisions
+        passed = CounterMetricFamily(
+            "orion_boards_passed_over", "Boards that a decision left aside", labels=["reason"]
+        )
+        for reason, count in sorted(planner.journal.passed.items()):
+            passed.add_metric([reason], count)
+        refusals = CounterMetricFamily(
+            "orion_refusals", "HTTP requests not admitted", labels=["reason"]
+        )
+        for reason, count in sorted(parts.desk.refusals.items()):
+            refusals.add_metric([reason], count)
+        yield from (passed, refusals)
         eligible = GaugeMetricFamily("orion_node_eligible", "1: may take work", labels=["node"])
         celsius = GaugeMetricFamily("orion_node_temperature_celsius", "SoC", labels=["node"])
         ram = GaugeMetricFamily("orion_node_ram_used_ratio", "1 - available/total", labels=["node"])

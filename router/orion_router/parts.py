@@ -66,6 +66,7 @@ class Parts:
         backstop_ms = self._times.backstop_ms if deadline_s is None else round(deadline_s * 1000)
         self.ledger.times = replace(self._times, backstop_ms=backstop_ms)
         self.planner.looked()
+        self.desk.forecast.refresh()
 
     async def _prepare(self) -> None:
         """Wait for a usable store; refuse one that cannot keep the promise (Misconfigured)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -19,6 +19,7 @@ from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.bell import Bell
 from orion_router.held import Held
+from orion_router.journal import Journal
 from orion_router.learning.learner import Learner
 from orion_router.lease import PlannerLease
 from orion_router.policy import Decision, Prospect, Waiting
@@ -48,7 +49,7 @@ class Planner:
         self._outlook_s = float("-inf")
         self.backlog = Backlog(store)
         self.lease = PlannerLease(store, ledger, router, self._take_over)
-        self.decisions: deque[Decision] = deque(maxlen=256)
+        self.journal = Journal()
         self.counts: Counter[str] = Counter()
         self.learner = Learner()
         self.on_held: Callable[[], Awaitable[None]] = checkpoint
@@ -82,11 +83,16 @@ class Planner:
         if self.lease.held:
             self.wake()
 
-    def place(self, meta: Meta) -> Decision | None:
+    @property
+    def who(self) -> str:
+        """The router that plans, as far as this one knows."""
+        return (self._router if self.lease.held else self.lease.owner).rpartition("/")[0]
+
+    def place(self, request_id: str, meta: Meta) -> Decision | None:
         """A board for a newcomer if one is free and nobody waits; reserves nothing."""
         if not self.lease.held or self.backlog.waiting or self._unread:
             return None
-        decision = self.explain(Waiting("", meta, 0.0, time.monotonic()))
+        decision = self.explain(Waiting(request_id, meta, 0.0, time.monotonic()))
         return decision if decision.verdict == "assign" else None
 
     def explain(self, item: Waiting) -> Decision:
@@ -102,12 +108,16 @@ class Planner:
         now_s = time.monotonic()
         if now_s - self._outlook_s > OUTLOOK_S:
             self._outlook_s = now_s
-            self._outlook = policy.outlook(
-                self.backlog.in_order, self._watch.fleet, self.backlog.held, now_s,
-                self._watch.config.routing, self._cooling_now(),
-                frozenset(self.backlog.suspects), self.learner.beliefs(now_s),
-            )  # fmt: skip
+            self._outlook = self.foresee(self.backlog.in_order)
         return self._outlook
+
+    def foresee(self, queue: list[Waiting]) -> dict[str, Prospect]:
+        """Where each of these would stand if they were the queue."""
+        now_s = time.monotonic()
+        return policy.outlook(
+            queue, self._watch.fleet, self.backlog.held, now_s, self._watch.config.routing,
+            self._cooling_now(), frozenset(self.backlog.suspects), self.learner.beliefs(now_s),
+        )  # fmt: skip
 
     def _learn(self, bell: Bell, held: Held) -> None:
         node, facts = self._watch.fleet.nodes.get(bell.node), bell.facts
@@ -179,13 +189,14 @@ class Planner:
         item = self.backlog.waiting.get(decision.request_id)
         if item is None:
             return
-        self.note(decision)
         if decision.verdict != "assign":
+            self.note(decision)
             await self._close(item.request_id, item.meta.model, decision.verdict)
             return
         self.backlog.hold(decision.node, item.request_id, item.meta)
         reply = await self._dispatch(decision)
         if reply.obstacle is None:
+            self.note(decision)
             return
         self.counts[reply.obstacle.value] += 1
         if reply.obstacle is Obstacle.NOT_PLANNER:
@@ -221,7 +232,7 @@ class Planner:
 
     def note(self, decision: Decision) -> None:
         """Keep a decision for people to look at."""
-        self.decisions.append(decision)
+        self.journal.note(decision)
         self.counts[decision.verdict] += 1
         if log.isEnabledFor(logging.DEBUG):
             log.debug("decision %s", decision)

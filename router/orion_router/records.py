@@ -51,6 +51,10 @@ class RequestView:
     callback: str
     fingerprint: str
     queue_position: int | None = None
+    planned_node: str = ""
+    """While it waits, and where this router plans: the board that it is planned on."""
+    estimated_start_s: float | None = None
+    """Seconds until it is expected to begin there."""
     final: dict[str, Any] | None = None
 
     @property

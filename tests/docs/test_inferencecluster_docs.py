@@ -96,7 +96,7 @@ def test_what_is_called_unused_is_unused() -> None:
         "retain": "retain", "keepAliveSeconds": "keep_alive_seconds",
         "defaultDeadlineSeconds": "default_deadline_s", "drain": "drain", "slots": "slots",
         "maxQueueBytes": "max_queue_bytes", "maxQueueRequests": "max_queue_requests",
-        "whenNoNodeEligible": "when_no_node_eligible",
+        "whenNoNodeEligible": "when_no_node_eligible", "maxWaitSeconds": "max_wait_s",
     }  # fmt: skip
     read_by_us: set[str] = set()
     for folder in ("agent/orion_agent", "router/orion_router"):

@@ -11,11 +11,10 @@ from orion_contracts.errors import InvalidRequest, OrionError
 from orion_contracts.limits import is_request_id
 from orion_router.events import Final
 from orion_router.gateway.body import ClientGone, Receive, Scope, Send, read_body
-from orion_router.gateway.delivery import HOLD_S
 from orion_router.gateway.departure import ClientWatch
 from orion_router.gateway.door import Door
 from orion_router.gateway.faults import fault_of, own_error
-from orion_router.gateway.headers import REQUEST_ID, send_fault
+from orion_router.gateway.headers import REQUEST_ID, send_fault, waiting
 from orion_router.gateway.openai_out import KEEP_ALIVE, SSE
 from orion_router.gateway.ports import Following
 
@@ -63,8 +62,11 @@ class Attach:
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         while True:
-            events = await follower.next(HOLD_S)
-            out = b"".join(map(frame, events)) if events else KEEP_ALIVE
+            events = await follower.next(self._door.hold_s)
+            if events:
+                out = b"".join(map(frame, events))
+            else:
+                out = waiting(await self._door.desk.standing(request_id), KEEP_ALIVE)
             ended = any(isinstance(event, Final) for event in events)
             await send({"type": "http.response.body", "body": out, "more_body": not ended})
             if ended:

@@ -8,10 +8,11 @@ about the node follow in a last one. Other answers simply wait.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from orion_contracts.errors import OrionError
+from orion_router.estimates import Standing
 from orion_router.events import Final as FinalEvent
 from orion_router.events import Piece
 from orion_router.gateway.ask import Shape
@@ -25,6 +26,8 @@ from orion_router.gateway.headers import (
     piece_facts,
     send_fault,
     send_whole,
+    standing_facts,
+    waiting,
 )
 from orion_router.gateway.ports import Following
 from orion_router.gateway.replay import Diverged, Replay
@@ -33,6 +36,12 @@ log = logging.getLogger(__name__)
 
 HOLD_S: Final = 15.0
 FaultBody = Callable[[Fault], bytes]
+AskStanding = Callable[[str], Awaitable[Standing | None]]
+
+
+async def nowhere(request_id: str) -> Standing | None:
+    """Nobody knows where it stands."""
+    return None
 
 
 class Delivery:
@@ -45,9 +54,10 @@ class Delivery:
         fault_body: FaultBody,
         send: Send,
         hold_s: float = HOLD_S,
+        standing: AskStanding = nowhere,
     ) -> None:
         self._id, self._shape, self._fault_body = request_id, shape, fault_body
-        self._send, self._hold_s = send, hold_s
+        self._send, self._hold_s, self._standing = send, hold_s, standing
         self._early = False
         self.started = False
 
@@ -135,12 +145,12 @@ class Delivery:
         )
 
     async def _keep_alive(self) -> None:
+        standing = await self._standing(self._id)
         if not self.started:
             self._early = True
-            await self._begin([])
-        await self._send(
-            {"type": "http.response.body", "body": self._shape.keep_alive, "more_body": True}
-        )
+            await self._begin(standing_facts(standing))
+        said = waiting(standing, self._shape.keep_alive)
+        await self._send({"type": "http.response.body", "body": said, "more_body": True})
 
     async def _put(self, body: bytes, facts: HeaderList) -> None:
         if not self.started:

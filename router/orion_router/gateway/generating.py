@@ -75,7 +75,9 @@ class Generating:
                 with door.enter():
                     follower, shape, stream = await self._submit(scope["path"], body, who, headers)
                     body.release()  # an answer may take long
-                    delivery = Delivery(request_id, shape, dialect.fault_body, send, door.hold_s)
+                    delivery = Delivery(
+                        request_id, shape, dialect.fault_body, send, door.hold_s, door.desk.standing
+                    )
                     left = await self._deliver(follower, stream, delivery, receive)
             if left and not who.durable:
                 log.info("request %s: its client left; cancelling", request_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from orion_router.estimates import Standing
 from orion_router.events import Piece
 from orion_router.gateway.body import Scope, Send
 from orion_router.gateway.faults import Fault
@@ -24,6 +25,7 @@ _READ: Final = frozenset(
     }
 )
 NODE, REQUEST_ID = b"x-orion-node", b"x-orion-request-id"
+QUEUE_POSITION, WAIT_MS = b"x-orion-queue-position", b"x-orion-estimated-wait-ms"
 QUEUE_MS, ATTEMPTS, RESIDENCY = b"x-orion-queue-ms", b"x-orion-attempts", b"x-orion-residency"
 
 
@@ -62,6 +64,25 @@ def final_facts(final: Mapping[str, Any]) -> HeaderList:
         if (value := final.get(name)) is not None:
             facts.append((header, _safe(str(value))))
     return facts
+
+
+def standing_facts(standing: Standing | None) -> HeaderList:
+    """Where a request stands whose headers leave while it waits."""
+    if standing is None:
+        return []
+    facts: HeaderList = [(QUEUE_POSITION, b"%d" % standing.position)]
+    if standing.start_s is not None:
+        facts.append((WAIT_MS, b"%d" % round(standing.start_s * 1000)))
+    return facts
+
+
+def waiting(standing: Standing | None, keep_alive: bytes) -> bytes:
+    """What is said into a stream that has nothing to say: where the protocol has comments, how
+    long the request is expected to wait."""
+    if standing is None or not keep_alive.startswith(b":"):
+        return keep_alive
+    about = b"" if standing.start_s is None else b", about %d s" % round(standing.start_s)
+    return b": queued, position %d%b\n\n" % (standing.position, about)
 
 
 def comment(facts: HeaderList) -> bytes:

@@ -11,8 +11,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from orion_contracts.errors import InvalidRequest, OrionError
+from orion_contracts.limits import is_request_id
 from orion_router.fleet import Fleet
-from orion_router.gateway import health_api, management, metadata, nodes_api
+from orion_router.gateway import decisions_api, health_api, management, metadata, nodes_api
 from orion_router.gateway.ask import read_text
 from orion_router.gateway.bodies import Body
 from orion_router.gateway.body import ClientGone, read_body, read_object
@@ -21,7 +22,7 @@ from orion_router.gateway.faults import fault_of, spell_for
 from orion_router.gateway.headers import announced, read_headers
 from orion_router.gateway.health_api import Vitals
 from orion_router.gateway.page import page
-from orion_router.gateway.requests_api import RequestsApi, json_response
+from orion_router.gateway.requests_api import RequestsApi, json_response, read_limit
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -62,6 +63,13 @@ def routes(
         name = str(request.path_params["model"])
         return json_response(metadata.openai_model(desk.fleet, name))
 
+    async def decisions(request: Request) -> Response:
+        request_id = request.query_params.get("request_id", "")
+        if request_id and not is_request_id(request_id):
+            raise InvalidRequest("request_id: must be a UUID", "request_id")
+        told = desk.decisions(read_limit(request, decisions_api.MOST), request_id)
+        return json_response(decisions_api.decisions(told))
+
     async def manage(request: Request) -> Response:
         raise management.refusal(request.url.path)
 
@@ -95,6 +103,7 @@ def routes(
         Route("/v1/models/{model:path}", openai_model),
         Route("/v1/nodes", told(nodes_api.nodes)),
         Route("/v1/queue", own.queue),
+        Route("/v1/decisions", decisions),
         Route("/v1/requests", own.submit, methods=["POST"]),
         Route("/v1/requests", own.listing),
         Route(one, own.get),

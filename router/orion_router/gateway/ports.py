@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 from orion_contracts.config import ClusterConfig
 from orion_contracts.messages import InferenceRequest
+from orion_router.estimates import Standing
 from orion_router.events import Event
 from orion_router.fleet import Fleet
+from orion_router.policy import Decision
 
 
 class Following(Protocol):
@@ -45,6 +47,10 @@ class View(Protocol):
     @property
     def queue_position(self) -> int | None: ...
     @property
+    def planned_node(self) -> str: ...
+    @property
+    def estimated_start_s(self) -> float | None: ...
+    @property
     def final(self) -> Mapping[str, Any] | None: ...
 
 
@@ -64,6 +70,26 @@ class Queue(Protocol):
     def depth(self) -> int: ...
     @property
     def first(self) -> Sequence[Queued]: ...
+
+
+class Noted(Protocol):
+    """A decision, and the Unix time of it."""
+
+    @property
+    def at_s(self) -> float: ...
+    @property
+    def decision(self) -> Decision: ...
+
+
+class Told(Protocol):
+    """Decisions, and who makes them."""
+
+    @property
+    def plans(self) -> bool: ...
+    @property
+    def planner(self) -> str: ...
+    @property
+    def noted(self) -> Sequence[Noted]: ...
 
 
 class Desk(Protocol):
@@ -108,4 +134,12 @@ class Desk(Protocol):
 
     async def queue(self, limit: int) -> Queue:
         """What waits for a board, the first `limit` of it in detail."""
+        ...
+
+    def decisions(self, limit: int, request_id: str = "") -> Told:
+        """The last decisions, the newest first; of one request, where it is named."""
+        ...
+
+    async def standing(self, request_id: str) -> Standing | None:
+        """Where a request stands in the queue; None: it does not wait, or nobody knows."""
         ...

@@ -143,6 +143,8 @@ def describe(view: View) -> dict[str, Any]:
         "node": view.node or None,
         "accepted_ms": view.accepted_ms,
         "queue_position": view.queue_position,
+        "planned_node": view.planned_node or None,
+        "estimated_start_s": _tenths(view.estimated_start_s),
         "history": history,
         "final": view.final,
     }
@@ -157,11 +159,11 @@ def read_id(request: Request) -> str:
     return text
 
 
-def read_limit(request: Request) -> int:
+def read_limit(request: Request, most: int = MOST_LISTED) -> int:
     """How many to list. Raises InvalidRequest."""
     text = request.query_params.get("limit", "100")
-    if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= MOST_LISTED:
-        raise InvalidRequest(f"limit: a whole number from 1 to {MOST_LISTED}", "limit")
+    if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= most:
+        raise InvalidRequest(f"limit: a whole number from 1 to {most}", "limit")
     return int(text)
 
 
@@ -179,6 +181,10 @@ def read_seconds(text: str) -> float:
     if not 0 <= value <= MOST_WAIT_S:
         raise InvalidRequest(f"wait: seconds from 0 to {MOST_WAIT_S:.0f}", "wait")
     return value
+
+
+def _tenths(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _state(final: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from orion_router.policy.explain import candidates
 from orion_router.policy.lanes import Lane
 from orion_router.policy.plan import Pins, Planning
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
-from orion_router.policy.values import Decision, Load, Prospect, Waiting
+from orion_router.policy.values import Candidate, Decision, Load, Prospect, Waiting
 
 PIN_LOST_S = 30.0
 UNKNOWN_MODEL_S = 15.0
@@ -50,9 +50,11 @@ def assign(
         else:
             possible.append(item)
     planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
-    due = planning.run(possible, routing.starvation_bound_s, _pins(fleet, now_s))
+    pins = _pins(fleet, now_s)
+    due = planning.run(possible, routing.starvation_bound_s, pins)
     for item, lane in due:
-        decisions.append(_given(item, lane, pool, load, planning, cooling, beliefs, tuning))
+        looked = _looked(item, fleet, load, planning, cooling, beliefs, tuning, pins)
+        decisions.append(_given(item, lane, looked))
     return decisions
 
 
@@ -73,15 +75,16 @@ def decide(
     if refused is not None:
         return refused
     planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
-    due = planning.run([item], routing.starvation_bound_s, _pins(fleet, now_s))
+    pins = _pins(fleet, now_s)
+    due = planning.run([item], routing.starvation_bound_s, pins)
+    looked = _looked(item, fleet, load, planning, cooling, beliefs, tuning, pins)
     for _, lane in due:
-        return _given(item, lane, pool, load, planning, cooling, beliefs, tuning)
-    looked = candidates(item, pool, load, planning.lanes, cooling, beliefs, tuning)
+        return _given(item, lane, looked)
     usable = [each for each in looked if each.terms is not None]
     best = min(usable, key=lambda each: each.terms.cost_s if each.terms else 0.0, default=None)
     return Decision(
         item.request_id, "wait", best.node if best else "",
-        why="its board is busy" if best else "no free board", candidates=looked,
+        why=_waits(best), candidates=looked, model=item.meta.model,
     )  # fmt: skip
 
 
@@ -116,21 +119,32 @@ def _planning(
     return Planning(ready, load, beliefs, tuning, now_s, suspects)
 
 
-def _given(
+def _looked(
     item: Waiting,
-    lane: Lane,
-    pool: tuple[Node, ...],
+    fleet: Fleet,
     load: Load,
     planning: Planning,
     cooling: frozenset[str],
     beliefs: Beliefs,
     tuning: Tuning,
-) -> Decision:
+    pins: Pins,
+) -> tuple[Candidate, ...]:
+    """Every board, also those that may take no work, for people who ask why."""
+    nodes = fleet.nodes.values()
+    return candidates(item, nodes, load, planning.lanes, cooling, beliefs, tuning, pins(item))
+
+
+def _waits(best: Candidate | None) -> str:
+    if best is None:
+        return "no free board"
+    return "its board has to cool first" if best.reason == "resting" else "its board is busy"
+
+
+def _given(item: Waiting, lane: Lane, looked: tuple[Candidate, ...]) -> Decision:
     warm = normal(item.meta.model) in lane.node.resident
-    looked = candidates(item, pool, load, planning.lanes, cooling, beliefs, tuning)
     return Decision(
         item.request_id, "assign", lane.name, lane.slots, "warm" if warm else "cold",
-        "resident" if warm else "soonest", looked,
+        "resident" if warm else "soonest", looked, item.meta.model,
     )  # fmt: skip
 
 
@@ -138,9 +152,16 @@ def _refusal(
     item: Waiting, fleet: Fleet, pool: tuple[Node, ...], now_s: float, routing: Routing
 ) -> Decision | None:
     if not fleet.knows(item.meta.model) and now_s - item.since_s >= UNKNOWN_MODEL_S:
-        return Decision(item.request_id, "model_not_found", why="no board has this model")
+        return Decision(
+            item.request_id, "model_not_found", why="no board has this model", model=item.meta.model
+        )
     if not pool and routing.when_no_node_eligible == "Reject":
-        return Decision(item.request_id, "no_node_eligible", why="no board may take work now")
+        return Decision(
+            item.request_id,
+            "no_node_eligible",
+            why="no board may take work now",
+            model=item.meta.model,
+        )
     return None
 
 

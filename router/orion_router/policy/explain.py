@@ -8,6 +8,7 @@ from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane
+from orion_router.policy.plan import FAILED_THERE_S
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Candidate, Load, Terms, Waiting
 
@@ -17,36 +18,48 @@ SHOWN = 16
 
 def candidates(
     item: Waiting,
-    pool: Iterable[Node],
+    nodes: Iterable[Node],
     load: Load,
     lanes: Sequence[Lane],
     cooling: frozenset[str],
     beliefs: Beliefs,
     tuning: Tuning,
+    pin: str = "",
 ) -> tuple[Candidate, ...]:
-    """The boards, the cheapest first, then those that cannot take it, by name."""
+    """The boards, the cheapest first, then those that cannot take it, by name. `pin`: the board
+    that it has to go to."""
     at = {lane.name: lane for lane in lanes}
     model = normal(item.meta.model)
     cached = beliefs.prompts.kept(model, item.meta.prefixes) if item.meta.prefixes else {}
     looked: list[Candidate] = []
-    for node in pool:
+    for node in nodes:
         lane = at.get(node.name)
         held = load.get(node.name, {})
-        reason = _obstacle(item, node, lane, model, cooling)
+        reason = _obstacle(item, node, lane, model, cooling, pin)
         terms = None
         if lane is not None and reason in ("", "full"):
             terms = _terms(item, lane, model, cached.get(node.name, 0), beliefs, tuning)
+            if (
+                not reason
+                and not lane.coolest
+                and lane.too_warm_s(terms.prefill_s + terms.decode_s)
+            ):
+                reason = "resting"
         looked.append(Candidate(node.name, reason, model in node.resident, len(held), terms))
     looked.sort(key=lambda c: (c.terms is None, c.terms.cost_s if c.terms else 0.0, c.node))
     return tuple(looked[:SHOWN])
 
 
 def _obstacle(
-    item: Waiting, node: Node, lane: Lane | None, model: str, cooling: frozenset[str]
+    item: Waiting, node: Node, lane: Lane | None, model: str, cooling: frozenset[str], pin: str
 ) -> str:
     """Why this board cannot take the request now, in one word; empty when it can."""
-    if model not in node.on_disk:
+    if node.health is not None and model not in node.on_disk:
         return "no_model"
+    if lane is None and node.reasons:
+        return node.reasons[0]
+    if pin and node.name != pin:
+        return "pinned"
     if node.name in cooling:
         return "cooling"
     if lane is None or (item.crashes and lane.held):
@@ -66,6 +79,7 @@ def _terms(
         model, pace.load_s
     )
     meta = item.meta
+    failed_s = FAILED_THERE_S if lane.name in item.failed_on else 0.0
     output = beliefs.output_tokens(model, meta.priority, meta.output_limit)
     fresh = max(0, meta.input_tokens - cached)
     return Terms(
@@ -73,7 +87,7 @@ def _terms(
         load_s=place.load_s,
         prefill_s=fresh * pace.prefill_s_per_token * lane.derate,
         decode_s=output * pace.decode_s_per_token * lane.derate,
-        penalty_s=tuning.margin_s if place.load_s else 0.0,
+        penalty_s=failed_s + (tuning.margin_s if place.load_s else 0.0),
         derate=lane.derate,
         cached_tokens=cached,
     )

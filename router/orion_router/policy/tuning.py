@@ -19,10 +19,10 @@ class Tuning:
     """How much of the queue's drain time is added to the starvation bound."""
     batch_ages_s: float = 300.0
     """A request of class batch that waited so long counts as interactive."""
-    versatility: float = 0.05
+    versatility: float = 0.15
     """Value of a second that a board loads its largest model faster: work that any board can do
     goes to the one that others need least."""
-    decode_weight: float = 1.0
+    decode_weight: float = 0.7
     """Weight of the seconds spent writing the answer, against those before its first token."""
     patience: float = 1.0
     """A request lets those pass that came later by less than so many times its own work: who asks

@@ -96,6 +96,7 @@ class Decision:
     residency: Literal["warm", "cold"] = "warm"
     why: str = ""
     candidates: tuple[Candidate, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import orjson
@@ -14,9 +14,11 @@ from orion_contracts.config import ClusterConfig
 from orion_contracts.errors import OrionError, StoreUnavailable
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.messages import InferenceRequest
+from orion_router.estimates import Standing
 from orion_router.events import Event, Final, Piece
 from orion_router.fleet import Fleet, Node
 from orion_router.follower import Follower
+from orion_router.forecast import Told
 from orion_router.gateway import Gateway, create_app
 from orion_router.records import Queue, Queued, RequestView
 from orion_router.refusals import IdReused, UnknownRequest
@@ -121,6 +123,9 @@ class FakeDesk:
     fleet: Fleet = field(default_factory=fleet)
     config: ClusterConfig = field(default_factory=ClusterConfig)
     config_error: str = ""
+    told: Told = field(default_factory=lambda: Told(True, "router-0"))
+    stands: Standing | None = None
+    """Where every request stands in the queue."""
     store_is_away: bool = False
     """Cancels are refused."""
     submitted: list[InferenceRequest] = field(default_factory=list[InferenceRequest])
@@ -192,6 +197,15 @@ class FakeDesk:
         """As the desk does; all that is known waits."""
         waiting = [Queued(view, "interactive") for view in await self.requests(limit)]
         return Queue(len(self.marks), tuple(waiting))
+
+    def decisions(self, limit: int, request_id: str = "") -> Told:
+        """As the desk does, with what it was given."""
+        noted = [n for n in self.told.noted if request_id in ("", n.decision.request_id)]
+        return replace(self.told, noted=noted[:limit])
+
+    async def standing(self, request_id: str) -> Standing | None:
+        """As the desk does."""
+        return self.stands
 
 
 @dataclass
