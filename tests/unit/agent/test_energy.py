@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,8 +37,10 @@ def test_a_cold_request_by_hand() -> None:
     m.enter(draw, "decode", 24.0)
     m.end(draw, 34.0)
 
-    assert m.spent(draw, 99.0) == (pytest.approx(120.0), "modelled")
-    assert m.totals == (pytest.approx(120.0), pytest.approx(102.0))
+    spent = m.spent(draw, 99.0)
+    assert spent.joules == pytest.approx(120.0)
+    assert spent.origin == "modelled"
+    assert m.totals == pytest.approx((120.0, 102.0))
 
 
 def test_a_board_without_work_only_idles() -> None:
@@ -55,7 +59,7 @@ def test_two_at_once_share_one_board() -> None:
     m.end(a, 10.0)
     m.end(b, 20.0)
 
-    assert (a.joules, b.joules) == (pytest.approx(30.0), pytest.approx(90.0))
+    assert (a.joules, b.joules) == pytest.approx((30.0, 90.0))
     assert m.totals[0] == pytest.approx(120.0)
 
 
@@ -66,7 +70,7 @@ def test_one_that_loads_beside_one_that_works() -> None:
     m.end(load, 13.0)
     m.end(work, 13.0)
 
-    assert (load.joules, work.joules) == (pytest.approx(18.0), pytest.approx(60.0))
+    assert (load.joules, work.joules) == pytest.approx((18.0, 60.0))
 
 
 def test_two_that_wait_for_one_load() -> None:
@@ -76,7 +80,7 @@ def test_two_that_wait_for_one_load() -> None:
     for draw in draws:
         m.end(draw, 10.0)
 
-    assert [draw.joules for draw in draws] == [pytest.approx(9.0)] * 2
+    assert [draw.joules for draw in draws] == pytest.approx([9.0, 9.0])
     assert m.totals[0] == pytest.approx(18.0)
 
 
@@ -88,7 +92,7 @@ def test_what_ended_draws_no_more() -> None:
     m.end(draw, 5.0)
     m.advance(9.0)
 
-    assert (draw.joules, draw.seconds) == (pytest.approx(6.0), 1.0)
+    assert (draw.joules, draw.seconds) == pytest.approx((6.0, 1.0))
 
 
 def test_a_run_can_be_asked_in_its_midst() -> None:
@@ -123,7 +127,9 @@ def test_readings_go_before_the_model() -> None:
     m.advance(15.0, 7.0)
     m.end(draw, 16.0)
 
-    assert m.spent(draw, 16.0) == (pytest.approx(5 * 5.0 + 1 * 6.0), "measured")
+    spent = m.spent(draw, 16.0)
+    assert spent.joules == pytest.approx(5 * 5.0 + 1 * 6.0)
+    assert spent.origin == "measured"
     assert m.totals[1] == pytest.approx(16 * 2.0)
 
 
@@ -145,6 +151,24 @@ def test_a_configured_idle_power_goes_before_a_quiet_reading() -> None:
     m.advance(10.0, 7.0)
 
     assert draw.joules == pytest.approx(5 * 3.0)
+
+
+def test_the_idle_power_follows_the_quiet_readings() -> None:
+    """A tenth of each new one: 2 W, then 2 + 0.1 x (4 - 2)."""
+    m = meter()
+    m.advance(5.0, 2.0)
+    m.advance(10.0, 4.0)
+
+    assert m.totals[1] == pytest.approx(5 * 2.0 + 5 * 2.2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "measured_s", "origin"),
+    [(0.0, 0.0, "modelled"), (4.0, 2.0, "measured"), (4.0, 1.9, "modelled")],
+)
+def test_half_of_the_time_decides(seconds: float, measured_s: float, origin: str) -> None:
+    """A run that took no time was not measured."""
+    assert Draw(1.0, 0.0, seconds, measured_s).spent.origin == origin
 
 
 def test_a_short_run_between_readings_is_modelled() -> None:
@@ -250,10 +274,16 @@ def test_the_power_chip_never_fails_a_report(
     def found(_: str) -> str:
         return "/usr/bin/vcgencmd"
 
-    monkeypatch.setattr(power_sensors.Path, "exists", lambda _: True)
-    monkeypatch.setattr(power_sensors.Path, "glob", lambda *_: iter(()))
-    monkeypatch.setattr(power_sensors.shutil, "which", found)
-    monkeypatch.setattr(power_sensors.subprocess, "run", run)
+    def there(_: Path) -> bool:
+        return True
+
+    def no_files(*_: object) -> Iterator[Path]:
+        return iter(())
+
+    monkeypatch.setattr(Path, "exists", there)
+    monkeypatch.setattr(Path, "glob", no_files)
+    monkeypatch.setattr(shutil, "which", found)
+    monkeypatch.setattr(subprocess, "run", run)
 
     assert power_sensors.read_power_w(Path("/")) == (None if failure else 6.0)
 

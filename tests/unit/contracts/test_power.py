@@ -20,6 +20,7 @@ def test_power_lies_between_idle_and_full() -> None:
     assert [PI5.watts(u) for u in (0.0, 0.3, 1.0)] == [3.0, pytest.approx(4.8), 9.0]
     assert (PI5.watts(-1.0), PI5.watts(7.0)) == (3.0, 9.0)
     assert PI4.watts(0.5) == pytest.approx(4.55)
+    assert (PowerModel(5.0, 5.0).active_w, PowerModel(5.0, 4.0).active_w) == (0.0, 0.0)
 
 
 def test_the_example_of_the_decision() -> None:
@@ -63,6 +64,7 @@ def test_an_unknown_board_is_called_estimated() -> None:
         (10.0, None, PowerModel(10.0, 10.0, "board")),
         (None, 2.0, PowerModel(2.0, 2.0, "board")),
         (0.0, 0.0, PowerModel(0.0, 0.0, "configured")),
+        (None, 0.0, PowerModel(0.0, 0.0, "board")),
     ],
 )
 def test_the_configuration_goes_first(
