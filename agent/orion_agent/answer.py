@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orion_agent.energy import Spent
 from orion_agent.engine import Done
 from orion_agent.outbox import Outbox, dumps
 from orion_contracts.errors import EngineError, OrionError
@@ -41,6 +42,7 @@ def final(
     now_s: float,
     done: Done | None = None,
     error: OrionError | None = None,
+    spent: Spent | None = None,
 ) -> bytes:
     """The InferenceResponse as JSON."""
     done = done or Done("")
@@ -71,6 +73,8 @@ def final(
         queue_ms=timing.queue_ms,
         time_to_first_token_ms=first_ms,
         tokens_per_second=round(decode / done.output_s, 2) if done.output_s > 0 else None,
+        joules=None if spent is None else round(spent.joules, 2),
+        joules_source=None if spent is None else spent.origin,
         residency=timing.residency,
         thinking=outbox.thinking or None,
         tool_calls=tuple(outbox.tool_calls) or None,

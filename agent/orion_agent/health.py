@@ -9,6 +9,7 @@ from orion_agent.keeper_report import Keeping
 from orion_agent.sensors import Sample
 from orion_contracts.classes import classify
 from orion_contracts.health import DiskModel, Engine, NodeHealth, Progress, ResidentModel
+from orion_contracts.power import PowerModel
 
 MIB = 1024 * 1024
 
@@ -25,6 +26,7 @@ class Seen:
     rates: Mapping[str, Mapping[str, float]]
     keeping: Keeping = field(default_factory=Keeping)
     progress: tuple[Progress, ...] = ()
+    power: PowerModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def build(
         memory_pressure_some_percent=sample.memory_pressure_some_percent,
         load_1m=sample.load_1m,
         disk_free_bytes=sample.disk_free_bytes,
+        power_w=sample.power_w,
+        power=seen.power,
         resident=seen.resident,
         loading=seen.loading,
         models=seen.models,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -99,12 +100,16 @@ class Hands:
 
     async def _load(self, model: ModelConfig) -> None:
         request = self.request(model)
+        meter = self.reporter.meter
+        draw = meter.begin("loading", time.monotonic())
         try:
             await self.loader.ensure(request)
         except EngineRejected as error:
             if "does not support" not in str(error):
                 raise
             await self.loader.ensure(self.request(model, "embed"))  # old engines do not list it
+        finally:
+            meter.end(draw, time.monotonic())
 
     async def _touch(self, model: ModelConfig) -> None:
         """An empty request: the engine keeps it for as long as that says."""

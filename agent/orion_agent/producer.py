@@ -8,6 +8,7 @@ import time
 import anyio
 
 from orion_agent import answer
+from orion_agent.energy import Draw, Spent
 from orion_agent.engine import Done
 from orion_agent.outbox import Outbox
 from orion_agent.stall import Silence, prefill_budget_s
@@ -39,6 +40,11 @@ class Producer:
         self._load_until_s = now
         self._state: RunState = "prefill" if warm else "loading"
         self._state_s = now
+        self._draw: Draw | None = None
+
+    def spent(self, now_s: float) -> Spent | None:
+        """Energy so far; None before it began."""
+        return None if self._draw is None else self._t.meter.spent(self._draw, now_s)
 
     def progress(self, request_id: str, now_s: float) -> Progress:
         """How far the engine is, to a tenth of a second."""
@@ -51,9 +57,12 @@ class Producer:
 
     def _enter(self, state: RunState, now_s: float) -> None:
         self._state, self._state_s = state, now_s
+        if self._draw is not None:
+            self._t.meter.enter(self._draw, state, now_s)
 
     async def run(self) -> None:
         """Read the engine to its end; never raises but for cancellation."""
+        draw = self._draw = self._t.meter.begin(self._state, time.monotonic())
         try:
             await self._read()
         except OrionError as error:
@@ -61,6 +70,8 @@ class Producer:
         except Exception as error:
             logger.exception("request %s: the engine's reader failed", self._request.request_id)
             self.ended = EngineCrashed(f"the worker failed: {error}")
+        finally:
+            self._t.meter.end(draw, time.monotonic())
         self.outbox.wake.set()
 
     async def _read(self) -> None:

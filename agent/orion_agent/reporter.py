@@ -18,6 +18,7 @@ from anyio import to_thread
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from orion_agent.energy import Meter
 from orion_agent.engine import Engine
 from orion_agent.gates import Gates
 from orion_agent.health import Identity, Seen, build, without_noise
@@ -60,6 +61,7 @@ class Reporter:
         self._view, self._slots, self._rates = view, slots, rates
         self._root, self._interval_s, self._clock = root, interval_s, clock
         self.sample = Sample()
+        self.meter = Meter(clock())
         self._known_before = False
         self._ledger = Ledger(store)
         self._written: dict[str, bytes] = {}
@@ -129,6 +131,7 @@ class Reporter:
         except Exception:
             logger.exception("the sensors could not be read")
             self.sample = Sample()
+        self.meter.advance(self._clock(), self.sample.power_w)
         self._known_before |= self.sample.temperature_c is not None
 
     async def publish(self) -> bool:
@@ -153,6 +156,7 @@ class Reporter:
         seen = Seen(
             view.to_health(), self._slots.running, view.resident, view.models,
             tuple(sorted(view.loading)), self._rates.to_wire(), self.keeping(), self.progress(),
+            self.meter.model,
         )  # fmt: skip
         who = replace(self._who, slots=self._slots.capacity)
         return build(
@@ -177,6 +181,7 @@ class Reporter:
         mine = self.config.node(self._who.node)
         self.draining = drain == 1 or mine.drain is not None or mine.node_class == EXCLUDED
         self._slots.resize(mine.slots or self._who.slots)
+        self.meter.configure(mine.idle_w, mine.max_w, self._clock())
         if length != len(fields):
             self._written = {}
             await self._write(fields)

@@ -135,9 +135,10 @@ class Attempt:
     ) -> Outcome:
         outbox, timing = self._outbox, self._timing
         chunk = outbox.take_chunk(timing.residency, timing.queue_ms)
+        spent = self._producer.spent(time.monotonic())
         payload = answer.final(
             self._request, self._t.node, self._started.attempt, status, outbox, timing,
-            time.monotonic(), done, error,
+            time.monotonic(), done, error, spent,
         )  # fmt: skip
         measured = answer.facts(self._request, timing, done).to_bytes() if done else b""
         closed = await self._insist(
@@ -150,7 +151,7 @@ class Attempt:
         if closed not in ("OK", "ALREADY"):
             return Outcome("fenced")
         first_s = None if timing.first_s is None else timing.first_s - timing.begun_s
-        return Outcome(status, error, done, first_s)
+        return Outcome(status, error, done, first_s, spent)
 
     async def _release(self, kind: FailureKind, error: OrionError) -> Outcome:
         logger.warning("request %s given back (%s): %s", self._request.request_id, kind, error)

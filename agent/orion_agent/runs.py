@@ -116,7 +116,7 @@ class Runs:
         self._count(request, outcome, time.monotonic() - begun_s)
 
     def _count(self, request: InferenceRequest, outcome: Outcome, seconds: float) -> None:
-        self._p.metrics.ended(outcome, seconds)
+        self._p.metrics.ended(outcome, seconds, request.model)
         if outcome.word == "completed":
             self._recovery.worked()
         why = f" ({outcome.error})" if outcome.error else ""

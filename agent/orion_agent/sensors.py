@@ -1,4 +1,4 @@
-"""What the board itself shows: temperature, throttling, memory, pressure, load, disk.
+"""What the board itself shows: temperature, throttling, memory, pressure, load, disk, power.
 
 Everything is read below `root`, so that tests and simulated boards can show what they like. A file
 that is missing or strange gives None: unknown is its own answer, and never an error.
@@ -10,6 +10,8 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from orion_agent.power_sensors import read_power_w
 
 CPU_NAMES = ("cpu-thermal", "cpu_thermal", "soc-thermal", "x86_pkg_temp")
 THROTTLED_NOW = 0b1110
@@ -30,6 +32,7 @@ class Sample:
     memory_pressure_some_percent: float | None = None
     load_1m: float | None = None
     disk_free_bytes: int | None = None
+    power_w: float | None = None
 
 
 def read_sample(root: Path) -> Sample:
@@ -45,6 +48,7 @@ def read_sample(root: Path) -> Sample:
         memory_pressure_some_percent=_pressure(root),
         load_1m=_load(root),
         disk_free_bytes=_disk(root),
+        power_w=read_power_w(root),
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import secrets
 import signal
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import cast
@@ -18,11 +19,13 @@ from anyio.abc import TaskGroup
 from orion_agent import http_server, lean, sharing
 from orion_agent.beat import Beat
 from orion_agent.endpoints import app
+from orion_agent.energy import Meter
 from orion_agent.health import MIB, Identity
 from orion_agent.metrics import Metrics
 from orion_agent.ollama_engine import OllamaEngine
 from orion_agent.parts import Parts
 from orion_agent.patience import Patience
+from orion_agent.power_sensors import board_model
 from orion_agent.rates import Rates
 from orion_agent.reporter import Reporter
 from orion_agent.settings import Settings
@@ -32,6 +35,7 @@ from orion_agent.worker import Worker
 from orion_contracts import schema
 from orion_contracts.errors import OrionError
 from orion_contracts.ledger import LeaseTimes, Ledger
+from orion_contracts.power import of_board
 from orion_contracts.store import connect, connect_sync, read_password
 
 CLOSE_S = 0.5
@@ -105,12 +109,13 @@ class Service:
         engine = OllamaEngine(s.ollama_host, s.max_output_tokens)
         root = Path(s.host_root)
         reporter = Reporter(store, who, engine, view, slots, rates, root, s.health_interval_s)
+        reporter.meter = Meter(time.monotonic(), of_board(board_model(root)))
         beat = Beat(
             connect_sync(*where), who.node, who.incarnation,
             lambda: slots.running > 0 or slots.closed,
             self._taken_over_by,
         )  # fmt: skip
-        metrics = Metrics()
+        metrics = Metrics(lambda: reporter.meter.totals)
         patience = Patience(store)
         metrics.gauge("running", "Requests in hand.", lambda: slots.running)
         metrics.gauge("store_retries", "Store calls repeated so far.", lambda: patience.retries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from orion_agent.energy import Meter, Spent
 from orion_agent.engine import Done, Engine
 from orion_agent.loader import Loader
 from orion_agent.patience import Patience
@@ -28,6 +29,7 @@ class Outcome:
     error: OrionError | None = None
     done: Done | None = None
     first_token_s: float | None = None
+    spent: Spent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Tools:
     loader: Loader
     view: EngineView
     rates: Rates
+    meter: Meter
     stall_prefill_s: float
     stall_token_s: float
     coalesce_s: float

@@ -84,7 +84,7 @@ class Worker:
         recovery = Recovery(p.engine, p.view, p.slots, p.reporter, work, s.wedged_mark)
         tools = Tools(
             p.who.node, p.ledger, p.patience, p.engine, loader, p.view, p.rates,
-            s.stall_prefill_s, s.stall_token_s, s.coalesce_ms / 1000,
+            p.reporter.meter, s.stall_prefill_s, s.stall_token_s, s.coalesce_ms / 1000,
             recovery.before_release,
         )  # fmt: skip
         return Runs(p, settler, tools, recovery, work), keeper

@@ -29,6 +29,8 @@ class Routing:
     max_queue_requests: int = 256
     max_queue_bytes: int = 64 * 1024 * 1024
     starvation_bound_s: float = 60.0
+    energy_tie_s: float = 0.0
+    """Boards whose expected times differ by less are chosen by energy; 0: never."""
     default_deadline_s: float | None = None
     """Of requests that name none; None: the ledger's backstop."""
     max_wait_s: float = 600.0

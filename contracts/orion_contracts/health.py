@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import orjson
 
+from orion_contracts.power import PowerModel
 from orion_contracts.stamp import VERSION
 
 TTL_S = 15
@@ -85,6 +86,9 @@ class NodeHealth:
     memory_pressure_some_percent: float | None = None
     load_1m: float | None = None
     disk_free_bytes: int | None = None
+    power_w: float | None = None
+    """Measured; None: no sensor that can be read."""
+    power: PowerModel | None = None
     resident: tuple[ResidentModel, ...] = ()
     loading: tuple[str, ...] = ()
     models: tuple[DiskModel, ...] = ()
@@ -120,6 +124,8 @@ class NodeHealth:
         wire["loading"] = list(self.loading)
         wire["pulls"] = list(self.pulls)
         wire["progress"] = [_plain(p) for p in self.progress]
+        if self.power is not None:
+            wire["power"] = _plain(self.power)
         if self.keeper is not None:
             wire["keeper"] = dict(self.keeper)
         if self.rates:
@@ -141,6 +147,7 @@ class NodeHealth:
             loading=tuple(wire.get("loading", ())),
             pulls=tuple(wire.get("pulls", ())),
             keeper=wire.get("keeper"),
+            power=_build(PowerModel, wire["power"]) if "power" in wire else None,
             rates=wire.get("rates"),
             progress=tuple(_build(Progress, p) for p in wire.get("progress", ())),
             **known,
@@ -158,7 +165,9 @@ def hash_to_wire(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
 
 T = TypeVar("T")
 _WIRE_NAME = {"node_class": "class"}
-_NESTED = {"engine", "resident", "models", "loading", "pulls", "keeper", "rates", "progress"}
+_NESTED = {
+    "engine", "resident", "models", "loading", "pulls", "keeper", "rates", "progress", "power",
+}  # fmt: skip
 _SCALARS = tuple(n for n in NodeHealth.__dataclass_fields__ if n not in _NESTED)
 
 

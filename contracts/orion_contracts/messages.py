@@ -120,6 +120,8 @@ class InferenceResponse:
     time_to_first_token_ms: int | None = None
     tokens_per_second: float | None = None
     joules: float | None = None
+    """What this attempt took beyond idling (docs/adr/0010-energy.md)."""
+    joules_source: Literal["measured", "modelled"] | None = None
     residency: str | None = None
     thinking: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] | None = None

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
+from orion_contracts import power
+from orion_contracts.power import PowerModel
 from orion_lab import world
 
 _GIB: Final = 1024**3
@@ -25,8 +27,13 @@ class BoardSpec:
     idle_rise_c: float = world.IDLE_RISE_C
     load_fixed_s: float = world.LOAD_FIXED_S
     page_cache_bytes_per_s: float = world.PAGE_CACHE_BYTES_PER_S
-    idle_w: float = world.PI5_IDLE_W
-    full_w: float = world.PI5_FULL_W
+    hardware: str = "Raspberry Pi 5 Model B Rev 1.0"
+    """As its device tree has it."""
+
+    @property
+    def power(self) -> PowerModel:
+        """What it draws, as a worker on it reckons."""
+        return power.of_board(self.hardware)
 
     @property
     def instant(self) -> bool:
@@ -56,8 +63,7 @@ _ALL: Final = (
         world.STORAGE_SD_PI4_BYTES_PER_S,
         world.FULL_RISE_PASSIVE_C,
         1,
-        idle_w=world.PI4_IDLE_W,
-        full_w=world.PI4_FULL_W,
+        hardware="Raspberry Pi 4 Model B Rev 1.5",
     ),
     # For benchmarks: every answer is immediate, so what is measured is the product alone.
     BoardSpec(

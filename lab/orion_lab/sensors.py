@@ -20,6 +20,8 @@ class SensorFiles:
         self._zone.mkdir(parents=True, exist_ok=True)
         self._proc.mkdir(parents=True, exist_ok=True)
         _replace(self._zone / "type", "cpu-thermal\n")
+        (self._proc / "device-tree").mkdir(exist_ok=True)
+        _replace(self._proc / "device-tree/model", f"{spec.hardware}\0")
         _replace(self._proc / "cpuinfo", "".join(f"processor\t: {n}\n" for n in range(spec.cpus)))
 
     def write(

@@ -7,6 +7,8 @@ simulated boards and the discrete-event simulator together, which is the point.
 
 from typing import Final
 
+from orion_contracts.power import LOADING_SHARE
+
 # Decoding is bound by memory bandwidth: every token reads the whole model once.
 DECODE_BYTES_PER_S: Final = 9e9
 DECODE_BYTES_PER_S_PI4: Final = 3e9
@@ -34,19 +36,13 @@ IDLE_RISE_C: Final = 20.0
 FULL_RISE_ACTIVE_C: Final = 36.0
 FULL_RISE_PASSIVE_C: Final = 52.0
 FULL_RISE_POOR_C: Final = 63.0
-# Loading is mostly waiting for the disk: this share of the way from idle to full load.
-LOADING_HEAT_SHARE: Final = 0.3
+# Loading is mostly waiting for the disk: this share of the way from idle to full load. Heat is
+# power, and so is what a board draws (orion_contracts.power has the watts, too).
+LOADING_HEAT_SHARE: Final = LOADING_SHARE
 
 THROTTLE_FROM_C: Final = 80.0
 THROTTLE_FULL_C: Final = 85.0
 THROTTLE_FLOOR: Final = 0.6
-
-# Power at the wall of a whole board, idle and with all cores at work: a documented assumption
-# (docs/adr/0009), near what reviews report; measured boards override it per board.
-PI5_IDLE_W: Final = 3.0
-PI5_FULL_W: Final = 9.0
-PI4_IDLE_W: Final = 2.7
-PI4_FULL_W: Final = 6.4
 
 # Ollama's own defaults on a CPU-only machine.
 DEFAULT_CONTEXT_TOKENS: Final = 4096

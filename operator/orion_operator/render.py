@@ -39,6 +39,7 @@ def render(
             max_queue_requests=routing.max_queue_requests,
             max_queue_bytes=routing.max_queue_bytes,
             starvation_bound_s=routing.starvation_bound_s,
+            energy_tie_s=routing.energy_tie_s,
             default_deadline_s=routing.default_deadline_s,
             max_wait_s=routing.max_wait_s,
         ),

@@ -92,6 +92,10 @@ class RoutingSpec:
         60, name="starvationBoundSeconds", kind="number", minimum=0, maximum=3600,
         text="How long batching by model may keep a request back.",
     )  # fmt: skip
+    energy_tie_s: float = declare(
+        0, name="energyTieSeconds", kind="number", minimum=0, maximum=60,
+        text="Boards whose expected times differ by less are chosen by energy; 0: never.",
+    )  # fmt: skip
     max_queue_requests: int = declare(
         256, kind="integer", minimum=1, maximum=100_000,
         text="Requests that may wait; more are refused.",

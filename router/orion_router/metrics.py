@@ -55,6 +55,7 @@ class RouterMetrics:
         eligible = GaugeMetricFamily("orion_node_eligible", "1: may take work", labels=["node"])
         celsius = GaugeMetricFamily("orion_node_temperature_celsius", "SoC", labels=["node"])
         ram = GaugeMetricFamily("orion_node_ram_used_ratio", "1 - available/total", labels=["node"])
+        watts = GaugeMetricFamily("orion_node_power_watts", "Measured", labels=["node"])
         running = GaugeMetricFamily("orion_node_requests_running", "Held", labels=["node"])
         for name, node in parts.watch.fleet.nodes.items():
             eligible.add_metric([name], int(node.eligible))
@@ -63,7 +64,9 @@ class RouterMetrics:
                 celsius.add_metric([name], node.health.temperature_c)
             if node.health and node.health.ram_used_percent is not None:
                 ram.add_metric([name], node.health.ram_used_percent / 100)
-        yield from (eligible, celsius, ram, running)
+            if node.health and node.health.power_w is not None:
+                watts.add_metric([name], node.health.power_w)
+        yield from (eligible, celsius, ram, watts, running)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

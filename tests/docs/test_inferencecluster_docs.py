@@ -91,7 +91,7 @@ def test_what_is_called_unused_is_unused() -> None:
     """A field is said to have no effect as long as no router and no worker reads it."""
     wire = {
         "aliases": "aliases", "fallback": "fallback", "idleWatts": "idle_w", "maxWatts": "max_w",
-        "starvationBoundSeconds": "starvation_bound_s",
+        "starvationBoundSeconds": "starvation_bound_s", "energyTieSeconds": "energy_tie_s",
         "storageMiBPerSecond": "storage_bytes_per_second", "preload": "preload",
         "retain": "retain", "keepAliveSeconds": "keep_alive_seconds",
         "defaultDeadlineSeconds": "default_deadline_s", "drain": "drain", "slots": "slots",

@@ -132,9 +132,8 @@ class Board:
 
     @property
     def joules(self) -> float:
-        """Energy beyond idling is in proportion to heat: a load costs 30 % of full work."""
-        rise_share = (self._load_c - self._idle_c) / (self._busy_c - self._idle_c)
-        return (self.busy_s + rise_share * self.loading_s) * (self.spec.full_w - self.spec.idle_w)
+        """Energy beyond idling."""
+        return self.spec.power.active_j(self.loading_s, self.busy_s)
 
     # --- what a router sees ---------------------------------------------------------------------
 

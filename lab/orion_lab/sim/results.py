@@ -79,9 +79,23 @@ class Result:
     longest_wait_s: float
     """From arrival until a board began."""
     joules: float
+    """Of all boards from 0 to the end, idling included."""
+    active_joules: float
+    """Of it, what the requests took beyond idling."""
+    output_tokens: int
     busy_share: float
     """Of all boards' time, spent on prompts and answers."""
     samples: tuple[Sample, ...] = ()
+
+    @property
+    def joules_per_request(self) -> float:
+        """Beyond idling, as answers tell it."""
+        return self.active_joules / self.requests
+
+    @property
+    def joules_per_token(self) -> float:
+        """Beyond idling, for each token of the answers; loads and prompts included."""
+        return self.active_joules / self.output_tokens
 
 
 def result(outcome: Outcome, policy: str, workload: str, fleet: str, seed: int) -> Result:
@@ -89,7 +103,8 @@ def result(outcome: Outcome, policy: str, workload: str, fleet: str, seed: int) 
     records, boards = outcome.records, outcome.boards
     hundreds = len(records) / 100
     makespan_s = max(record.done_s for record in records)
-    idle_j = sum(board.spec.idle_w for board in boards) * outcome.ended_s
+    idle_j = sum(board.spec.power.idle_j(outcome.ended_s) for board in boards)
+    active_j = sum(board.joules for board in boards)
     return Result(
         policy=policy,
         workload=workload,
@@ -109,7 +124,9 @@ def result(outcome: Outcome, policy: str, workload: str, fleet: str, seed: int) 
         max_c=max(board.max_c for board in boards),
         jain=_jain(list(Counter(record.ask.user for record in records).values())),
         longest_wait_s=max(record.waited_s for record in records),
-        joules=idle_j + sum(board.joules for board in boards),
+        joules=idle_j + active_j,
+        active_joules=active_j,
+        output_tokens=sum(record.ask.output_tokens for record in records),
         busy_share=sum(board.busy_s for board in boards) / (len(boards) * outcome.ended_s),
         samples=tuple(outcome.samples),
     )

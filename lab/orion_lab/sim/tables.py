@@ -20,6 +20,8 @@ _COLUMNS: Final[tuple[tuple[str, str, Figure], ...]] = (
     ("jain", ".3f", lambda each: each.jain),
     ("wait", ".0f", lambda each: each.longest_wait_s),
     ("kJ", ".0f", lambda each: each.joules / 1000),
+    ("J/req", ".1f", lambda each: each.joules_per_request),
+    ("J/tok", ".2f", lambda each: each.joules_per_token),
 )
 _RATIOS: Final[tuple[tuple[str, Figure], ...]] = (
     ("ttft", lambda each: each.first_token.overall.mean),

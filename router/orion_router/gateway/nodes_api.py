@@ -30,6 +30,7 @@ def _node(node: Node) -> dict[str, Any]:
             "running": health.running,
             "temperature_c": health.temperature_c,
             "throttled": health.throttled,
+            "power_w": health.power_w,
             "ram_used_percent": None if percent is None else round(percent, 1),
             "resident": [model.name for model in health.resident],
             "loading": list(health.loading),

@@ -49,7 +49,11 @@ def assign(
             decisions.append(refused)
         else:
             possible.append(item)
-    planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
+    if not any(len(load.get(node.name, ())) < node.slots for node in pool):
+        return decisions  # nothing can begin: what waits is planned when a slot is free
+    planning = _planning(
+        pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
+    )
     pins = _pins(fleet, now_s)
     due = planning.run(possible, routing.starvation_bound_s, pins)
     for item, lane in due:
@@ -74,7 +78,9 @@ def decide(
     refused = _refusal(item, fleet, pool, now_s, routing)
     if refused is not None:
         return refused
-    planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
+    planning = _planning(
+        pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
+    )
     pins = _pins(fleet, now_s)
     due = planning.run([item], routing.starvation_bound_s, pins)
     looked = _looked(item, fleet, load, planning, cooling, beliefs, tuning, pins)
@@ -101,7 +107,9 @@ def outlook(
 ) -> dict[str, Prospect]:
     """Where each waiting request stands, and when it is expected to begin."""
     pool = _pool(fleet, routing)
-    planning = _planning(pool, load, now_s, cooling, suspects, beliefs, tuning)
+    planning = _planning(
+        pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
+    )
     planning.run(queue, routing.starvation_bound_s, _pins(fleet, now_s), whole=True)
     return planning.prospects
 
@@ -114,9 +122,10 @@ def _planning(
     suspects: frozenset[str],
     beliefs: Beliefs,
     tuning: Tuning,
+    energy_tie_s: float,
 ) -> Planning:
     ready = [node for node in pool if node.name not in cooling]
-    return Planning(ready, load, beliefs, tuning, now_s, suspects)
+    return Planning(ready, load, beliefs, tuning, now_s, suspects, energy_tie_s)
 
 
 def _looked(

@@ -14,6 +14,7 @@ from orion_router.fleet import Node, normal
 from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.columns import Column
+from orion_router.policy.energy import Offer, cheapest
 from orion_router.policy.lanes import Lane
 from orion_router.policy.order import Turn, in_turn
 from orion_router.policy.tuning import Tuning
@@ -37,8 +38,10 @@ class Planning:
         tuning: Tuning,
         now_s: float,
         suspects: frozenset[str] = frozenset(),
+        energy_tie_s: float = 0.0,
     ) -> None:
         self._beliefs, self._tuning, self._now_s = beliefs, tuning, now_s
+        self._tie_s = energy_tie_s
         nothing: dict[str, Held] = {}
         self.lanes = [
             Lane(node, dict(load.get(node.name, nothing)), beliefs, now_s, tuning.heat_term)
@@ -141,13 +144,14 @@ class Planning:
         self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str
     ) -> int | None:
         prompt = float(item.meta.input_tokens)
-        if not (cached or pin or item.failed_on or item.crashes or self._warm):
+        if not (cached or pin or item.failed_on or item.crashes or self._warm or self._tie_s):
             costs = [s + prompt * p + output * d for _, s, p, d, _ in column.rows]
             return column.rows[costs.index(min(costs))][0] if costs else None
         names = {self._at[name] for name in (*cached, pin) if name in self._at}
         rows = [*column.rows, *column.extra(names, self._price)]
         most = max(cached.values(), default=0)
         best: tuple[float, int] | None = None
+        offers: list[Offer] = []
         for i, start_s, prefill, decode, price in rows:
             lane = self.lanes[i]
             if (pin and lane.name != pin) or (item.crashes and (lane.held or lane.planned)):
@@ -160,6 +164,12 @@ class Planning:
                 cost += lane.too_warm_s(work_s)
             if lane.name in item.failed_on:
                 cost += FAILED_THERE_S
-            if best is None or (cost, i) < best:
+            if self._tie_s:
+                load_s = column.places[i].load_s
+                offers.append(Offer(cost, i, lane.node, load_s, work_s))
+            elif best is None or (cost, i) < best:
                 best = (cost, i)
+        if offers:
+            chosen = cheapest(offers, self._tie_s)
+            return None if chosen is None else chosen.lane
         return None if best is None else best[1]

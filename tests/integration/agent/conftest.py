@@ -36,12 +36,12 @@ class WorkerProcess:
     """One `orion-inference-worker`."""
 
     def __init__(self, store: str, ollama: str, log: Path, *flags: str) -> None:
-        self.http_port = free_port()
+        self.http_port, self.metrics_port = free_port(), free_port()
         self._log = log
         self._command = [
             sys.executable, "-m", "orion_agent.main", "--node-id", NODE, "--redis-addr", store,
             "--ollama-host", ollama, "--http-host", "127.0.0.1", "--http-port",
-            str(self.http_port), "--metrics-port", str(free_port()), *flags,
+            str(self.http_port), "--metrics-port", str(self.metrics_port), *flags,
         ]  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -166,6 +166,21 @@ def test_the_gateway_finds_a_producers_request_by_its_id_as_written(
     assert "event: final" in events.text
 
 
+def test_energy_is_told_to_those_who_know_our_answers(system: Stack, producer: Producer) -> None:
+    """In the answer and by its id; Ollama's clients notice nothing."""
+    asked = request()
+    producer.add(asked)
+    answer = producer.wait(asked["callback"])
+    told = system.http.get(f"{system.url}/v1/requests/{asked['request_id']}").json()["final"]
+    chat = {"model": asked["model"], "messages": asked["messages"], "stream": False}
+    plain = system.http.post(f"{system.url}/api/chat", json=chat)
+
+    assert answer["joules"] >= 0
+    assert (told["joules"], told["joules_source"]) == (answer["joules"], "modelled")
+    assert plain.status_code == 200
+    assert "joules" not in plain.text
+
+
 def test_what_outsiders_add_to_an_answers_stream_breaks_nothing(
     system: Stack, producer: Producer
 ) -> None:

@@ -49,7 +49,8 @@ def test_everything_that_a_person_says_arrives() -> None:
             "models": [{"name": "a:1b", "placement": {"nodes": ["pi-8gb"]}, "aliases": ["a"],
                         "keepAliveSeconds": 60, "contextLength": 2048, "preload": False,
                         "retain": False}, {"name": "b:1b", "fallback": "a:1b"}],
-            "routing": {"whenNoNodeEligible": "Reject", "defaultDeadlineSeconds": 90},
+            "routing": {"whenNoNodeEligible": "Reject", "defaultDeadlineSeconds": 90,
+                        "energyTieSeconds": 0.5},
         }
     )  # fmt: skip
     config = ClusterConfig.from_wire(written)
@@ -66,7 +67,7 @@ def test_everything_that_a_person_says_arrives() -> None:
         else ModelConfig(name="b:1b", nodes=("pi-8gb",), fallback="a:1b"),
     )  # fmt: skip
     assert config.routing.when_no_node_eligible == "Reject"
-    assert config.routing.default_deadline_s == 90
+    assert (config.routing.default_deadline_s, config.routing.energy_tie_s) == (90, 0.5)
 
 
 def test_a_cordoned_node_drains() -> None:
