@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orion_contracts.config import NodeConfig, Thresholds
@@ -14,7 +13,7 @@ from orion_router.policy import Waiting
 
 GIB = 1024**3
 
-Models = Iterable[str] | Mapping[str, int]
+Models = tuple[str, ...] | dict[str, int]
 """Names, or names with their size in bytes."""
 
 
@@ -38,7 +37,7 @@ def health(name: str, resident: Models = (), **facts: Any) -> NodeHealth:
 
 
 def _sizes(models: Models) -> list[tuple[str, int]]:
-    if isinstance(models, Mapping):
+    if isinstance(models, dict):
         return list(models.items())
     return [(model, 0) for model in models]
 
