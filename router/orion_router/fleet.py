@@ -45,10 +45,11 @@ class Node:
     """What the configuration says of this board."""
     slope_c_per_s: float = 0.0
     """How fast its temperature rises or falls, over the last reports."""
-    memo: dict[str, tuple[Any, Any]] = field(
-        default_factory=dict[str, tuple[Any, Any]], compare=False, repr=False
+    memo: dict[tuple[str, bool], tuple[Any, Any]] = field(
+        default_factory=dict[tuple[str, bool], tuple[Any, Any]], compare=False, repr=False
     )
     """What was worked out from this snapshot, so that it is worked out once."""
+    notes: dict[str, float] = field(default_factory=dict[str, float], compare=False, repr=False)
 
     @property
     def eligible(self) -> bool:

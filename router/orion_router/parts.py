@@ -17,6 +17,8 @@ from orion_contracts.ledger import LeaseTimes, Ledger, ensure_library
 from orion_contracts.store import check_store, connect
 from orion_router.desk import Desk
 from orion_router.intake import Intake
+from orion_router.learned_documents import documents
+from orion_router.learned_store import LearnedStore
 from orion_router.planner import Planner
 from orion_router.postbox import Mailbox
 from orion_router.settings import Settings
@@ -43,6 +45,9 @@ class Parts:
         # The lease is held by this life of the router, not by its name: two of one name never both.
         life = f"{me}/{secrets.token_hex(4)}"
         self.planner = Planner(self._blocking_stores[0], self.ledger, life, self.watch)
+        self.learned = LearnedStore(self.store, self.planner.lease)
+        self.learned.documents = lambda: documents(self.planner.learner, self.watch.fleet.nodes)
+        self.planner.on_held = self.learned.take_over
         self.postbox = Mailbox(self._blocking_stores[1], me, self.planner.ring)
         self.intake = Intake(
             self._blocking_stores[2], self.ledger, me, self.watch, self.planner, settings.limits
@@ -87,6 +92,7 @@ class Parts:
             self.vitals.note("")
             tasks.start_soon(self.planner.lease.run, name="planner lease")
             tasks.start_soon(self.planner.run, name="planner")
+            tasks.start_soon(self.learned.run, name="learned")
             tasks.start_soon(self.upkeep.run, name="upkeep")
             tasks.start_soon(self.strays.run, name="strays")
             tasks.start_soon(self.desk.tracker.mend, name="tracker")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable
 
 import anyio
 import orjson
+from anyio.lowlevel import checkpoint
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -17,7 +19,7 @@ from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.bell import Bell
 from orion_router.held import Held
-from orion_router.learning.learner import Learner, Outcome
+from orion_router.learning.learner import Learner
 from orion_router.lease import PlannerLease
 from orion_router.policy import Decision, Prospect, Waiting
 from orion_router.trouble import Trouble
@@ -49,9 +51,12 @@ class Planner:
         self.decisions: deque[Decision] = deque(maxlen=256)
         self.counts: Counter[str] = Counter()
         self.learner = Learner()
+        self.on_held: Callable[[], Awaitable[None]] = checkpoint
+        """Awaited when the lease was taken, before the first decision."""
 
     async def _take_over(self) -> None:
         """The lease is ours: what waited meanwhile is planned at once."""
+        await self.on_held()
         await self.backlog.resync()
         self.wake()
 
@@ -107,8 +112,7 @@ class Planner:
     def _learn(self, bell: Bell, held: Held) -> None:
         node, facts = self._watch.fleet.nodes.get(bell.node), bell.facts
         if node is not None and facts is not None:
-            outcome = Outcome(facts.prompt_s, facts.output_tokens, facts.output_s, facts.load_s)
-            self.learner.finished(node, held, outcome, time.monotonic())
+            self.learner.finished(node, held, facts, time.monotonic())
 
     def looked(self) -> None:
         """The boards' reports were read."""

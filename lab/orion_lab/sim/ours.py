@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from orion_contracts.config import NodeConfig, Routing, Thresholds
+from orion_contracts.facts import Facts as EngineFacts
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.meta import Meta
 from orion_contracts.prefixes import Prefix
@@ -19,7 +20,7 @@ from orion_lab.sim.policies import Facts
 from orion_lab.sim.views import BoardView, View
 from orion_lab.world import DEFAULT_CONTEXT_TOKENS
 from orion_router.fleet import Fleet, Node, observe
-from orion_router.learning.learner import Learner, Outcome
+from orion_router.learning.learner import Learner
 from orion_router.policy import DEFAULT_TUNING, Beliefs, Held, Tuning, Waiting, assign
 from orion_router.policy.speeds import Learned
 
@@ -82,8 +83,11 @@ class Ours:
         held = self._held.pop(ask.request_id, None)
         node = self._nodes.get(board)
         if held is not None and node is not None:
-            outcome = Outcome(facts.prompt_s, facts.output_tokens, facts.decode_s, facts.load_s)
-            self._learner.finished(node, held, outcome, facts.at_s)
+            told = EngineFacts(
+                prompt_tokens=facts.prompt_tokens, prompt_s=facts.prompt_s,
+                output_tokens=facts.output_tokens, output_s=facts.decode_s, load_s=facts.load_s,
+            )  # fmt: skip
+            self._learner.finished(node, held, told, facts.at_s)
 
     def watch(self, view: View) -> None:
         """See `Watches`."""

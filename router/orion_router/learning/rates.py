@@ -33,6 +33,7 @@ class Samples:
     prefill: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
     decode: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
     load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
+    warm_load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
     best_decode: float = 0.0
     """The best median that SAMPLES_TO_JUDGE samples ever gave."""
 
@@ -47,10 +48,12 @@ class RateBook:
 
     def learn(
         self, node: str, model: str, *, fresh_tokens: float = 0, prompt_s: float = 0.0,
-        output_tokens: int = 0, output_s: float = 0.0, load_s: float = 0.0, derate: float = 1.0,
+        output_tokens: int = 0, output_s: float = 0.0, load_s: float = 0.0,
+        warm: bool = False, derate: float = 1.0,
     ) -> None:  # fmt: skip
         """Take the figures of one finished request. `fresh_tokens`: of its prompt, those that were
-        not cached. `derate`: how much slower its heat made the board meanwhile."""
+        not cached. `warm`: the load did not touch the disk. `derate`: how much slower its heat
+        made the board meanwhile."""
         key = (node, model)
         mine = self._pairs.pop(key, None) or Samples()
         self._pairs[key] = mine
@@ -66,11 +69,12 @@ class RateBook:
                 recent = _median(list(mine.decode)[-SAMPLES_TO_JUDGE:])
                 mine.best_decode = max(mine.best_decode, recent)
         if load_s > 0:
-            mine.load_s.append(load_s)
+            (mine.warm_load_s if warm else mine.load_s).append(load_s)
         self.speeds[key] = Learned(
             _median(mine.prefill) or None,
             _median(mine.decode) or None,
             min(mine.load_s, default=None),
+            min(mine.warm_load_s, default=None),
         )
 
     def slow(self, node: str) -> dict[str, float]:
@@ -95,6 +99,7 @@ class RateBook:
                 "prefill": [_significant(v) for v in mine.prefill],
                 "decode": [_significant(v) for v in mine.decode],
                 "load_s": [_significant(v) for v in mine.load_s],
+                "warm_load_s": [_significant(v) for v in mine.warm_load_s],
                 "best_decode": _significant(mine.best_decode),
             }
             for (name, model), mine in self._pairs.items()
@@ -105,8 +110,10 @@ class RateBook:
         """The inverse of dump. Raises ValueError, TypeError and KeyError for another shape."""
         for model, values in list(document.items())[:64]:
             mine = Samples(best_decode=float(values["best_decode"]))
-            for name in ("prefill", "decode", "load_s"):
-                getattr(mine, name).extend(float(v) for v in values[name] if 0 < float(v) < 1e9)
+            for name in ("prefill", "decode", "load_s", "warm_load_s"):
+                getattr(mine, name).extend(
+                    float(v) for v in values.get(name, ()) if 0 < float(v) < 1e9
+                )
             self._pairs[(node, model)] = mine
             self.learn(node, model)
 

@@ -25,6 +25,22 @@ class Prompts(Protocol):
         ...
 
 
+class Pages(Protocol):
+    """Which model files the boards still have in their page caches."""
+
+    def warm(self, node: Node, model: str) -> bool:
+        """Whether a load of this model would not touch the disk."""
+        ...
+
+
+class NoPages:
+    """Nothing is known: every load is from the disk."""
+
+    def warm(self, node: Node, model: str) -> bool:
+        """See `Pages`."""
+        return False
+
+
 class NoPrompts:
     """Nothing is known of any cache."""
 
@@ -46,13 +62,15 @@ class Beliefs:
     prompts: Prompts = field(default_factory=NoPrompts)
     usage_s: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds of work that each source had lately."""
+    pages: Pages = field(default_factory=NoPages)
     climates: Mapping[str, Climate] = field(default_factory=dict[str, Climate])
     """Where each board's temperature goes."""
 
     def speed(self, node: Node, model: str) -> Speed:
         """How fast the board is with the model."""
         learned = self.speeds.get((node.name, model), NOTHING)
-        memo = node.memo.get(model)
+        warm = model not in node.resident and self.pages.warm(node, model)
+        memo = node.memo.get((model, warm))
         if memo is not None and memo[0] is learned:
             known: Speed = memo[1]
             return known
@@ -63,8 +81,9 @@ class Beliefs:
             node.said.storage_bytes_per_second,
             learned,
             reported(rates, model),
+            warm=warm,
         )
-        node.memo[model] = (learned, found)
+        node.memo[model, warm] = (learned, found)
         return found
 
     def output_tokens(self, model: str, priority: str, limit: int) -> float:

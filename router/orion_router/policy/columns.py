@@ -10,9 +10,11 @@ import heapq
 from collections.abc import Iterable, Sequence
 from math import inf
 
+from orion_router.fleet import Node
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane, Place
+from orion_router.policy.speeds import speed
 from orion_router.policy.tuning import Tuning
 
 LOOKED_AT = 24
@@ -23,12 +25,24 @@ USUAL_INPUT_TOKENS = 200.0
 Row = tuple[int, float, float, float, float]
 
 
+def heaviest_load_s(node: Node, beliefs: Beliefs) -> float:
+    """Seconds that the largest model of the board takes to load from its disk."""
+    known: float | None = node.notes.get("heaviest_load_s")
+    if known is None:
+        largest = max(node.on_disk.values(), key=lambda file: file.size_bytes, default=None)
+        size = largest.size_bytes if largest else 0
+        known = speed(size, node.said.storage_bytes_per_second).load_s
+        node.notes["heaviest_load_s"] = known
+    return known
+
+
 class Column:
     """One model on all lanes. Rows: lane, seconds until it begins, price of a load and its
     seconds, seconds per token of prompt and of answer."""
 
-    __slots__ = ("_beliefs", "_heap", "_speeds", "_tuning", "lanes", "model", "output_tokens",
-                 "places", "rows", "where")  # fmt: skip
+    __slots__ = ("_beliefs", "_heap", "_spare_s", "_speeds", "_tuning", "lanes", "model",
+                 "output_tokens",
+                 "places", "rows", "usual", "where")  # fmt: skip
 
     def __init__(
         self, model: str, lanes: Sequence[Lane], beliefs: Beliefs, tuning: Tuning, price: float
@@ -37,6 +51,7 @@ class Column:
         self._beliefs, self._tuning = beliefs, tuning
         self.output_tokens = beliefs.output_tokens(model, "interactive", 0)
         self._speeds: dict[int, tuple[float, float, float]] = {}
+        self._spare_s: dict[int, float] = {}
         self.places: dict[int, Place] = {}
         self.rows: list[Row] = []
         self.where: dict[int, int] = {}
@@ -48,6 +63,9 @@ class Column:
             self._heap = [(usual_s, row[0]) for usual_s, row in everyone[LOOKED_AT:]]
         self.rows = [row for _, row in everyone[:LOOKED_AT]]
         self.where = {row[0]: at for at, row in enumerate(self.rows)}
+        many = max(1, len(self.rows))
+        self.usual = (sum(r[2] for r in self.rows) / many, sum(r[3] for r in self.rows) / many)
+        """Seconds per token of prompt and of answer, on an average board."""
 
     def _row(self, i: int, price: float) -> Row | None:
         """The numbers of one lane; None where the model is not, or never fits."""
@@ -60,6 +78,7 @@ class Column:
             slower = lane.derate
             load_s = pace.load_s if self._tuning.load_term else 0.0
             known = (pace.prefill_s_per_token * slower, pace.decode_s_per_token * slower, load_s)
+            self._spare_s[i] = self._tuning.versatility * heaviest_load_s(lane.node, self._beliefs)
             self._speeds[i] = known
         if lane.alone:
             return None
@@ -68,7 +87,13 @@ class Column:
         extra = place.load_s
         if place.load_s or place.batch:
             extra = place.load_s * (1.0 + price) + self._tuning.margin_s
-        return (i, place.begin_s + extra, prefill, decode * self._tuning.decode_weight, price)
+        return (
+            i,
+            place.begin_s + extra - self._spare_s[i],
+            prefill,
+            decode * self._tuning.decode_weight,
+            price,
+        )
 
     def _usual_s(self, row: Row) -> float:
         return row[1] + USUAL_INPUT_TOKENS * row[2] + self.output_tokens * row[3]

@@ -15,6 +15,7 @@ PREFILL_PER_DECODE = 7.0
 STORAGE_BYTES_PER_S = 72e6
 """An SD card: the slowest that is common. Set `storage` of a board that has an SSD."""
 LOAD_FIXED_S = 0.5
+PAGE_CACHE_BYTES_PER_S = 4e9
 UNKNOWN_BYTES = 1_000_000_000
 """Size of a model whose file nobody has listed."""
 
@@ -26,6 +27,9 @@ class Learned:
     prefill_tokens_per_s: float | None = None
     decode_tokens_per_s: float | None = None
     load_s: float | None = None
+    """From the disk."""
+    warm_load_s: float | None = None
+    """From the page cache."""
 
 
 NOTHING = Learned()
@@ -41,16 +45,18 @@ class Speed:
 
 
 def speed(
-    size_bytes: int, storage_bytes_per_s: float | None, *figures: Learned, digits: int = 4
+    size_bytes: int, storage_bytes_per_s: float | None, *figures: Learned, warm: bool = False
 ) -> Speed:
-    """The first figure that is known counts; else the rule of thumb for a file of this size."""
+    """The first figure that is known counts; else the rule of thumb for a file of this size.
+    `warm`: the file is in the page cache."""
     size = size_bytes or UNKNOWN_BYTES
     decode = _first(figures, "decode_tokens_per_s") or MEMORY_BYTES_PER_S / size
     prefill = _first(figures, "prefill_tokens_per_s") or decode * PREFILL_PER_DECODE
-    load_s = _first(figures, "load_s")
+    load_s = _first(figures, "warm_load_s" if warm else "load_s")
     if load_s is None:
-        load_s = LOAD_FIXED_S + size / (storage_bytes_per_s or STORAGE_BYTES_PER_S)
-    return Speed(1.0 / prefill, 1.0 / decode, round(load_s, digits))
+        rate = PAGE_CACHE_BYTES_PER_S if warm else storage_bytes_per_s or STORAGE_BYTES_PER_S
+        load_s = LOAD_FIXED_S + size / rate
+    return Speed(1.0 / prefill, 1.0 / decode, load_s)
 
 
 def _first(figures: tuple[Learned, ...], name: str) -> float | None:

@@ -19,8 +19,14 @@ class Tuning:
     """How much of the queue's drain time is added to the starvation bound."""
     batch_ages_s: float = 300.0
     """A request of class batch that waited so long counts as interactive."""
+    versatility: float = 0.05
+    """Value of a second that a board loads its largest model faster: work that any board can do
+    goes to the one that others need least."""
     decode_weight: float = 1.0
     """Weight of the seconds spent writing the answer, against those before its first token."""
+    patience: float = 1.0
+    """A request lets those pass that came later by less than so many times its own work: who asks
+    for a minute of a board's time can wait for a few answers of seconds."""
     batching: bool = True
     """Requests for a resident model go before those that need a load."""
     load_term: bool = True
