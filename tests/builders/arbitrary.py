@@ -118,14 +118,17 @@ def a_world(
         (name, f"{m}:latest"): Learned(rng.uniform(5, 500), rng.uniform(1, 50), rng.uniform(1, 90))
         for name in names for m in MODELS if rng.random() < 0.5
     }  # fmt: skip
-    climates = {n: Climate(rng.uniform(60, 110), 40.0) for n in names if heat and rng.random() < 0.5}
+    climates = {
+        n: Climate(rng.uniform(60, 110), 40.0) for n in names if heat and rng.random() < 0.5
+    }
     leaves = {
         (f"{m}:latest", talk[-1].digest): {rng.choice(NAMES): rng.randint(1, 400)}
         for m in MODELS for talk in TALKS if rng.random() < 0.5
     }  # fmt: skip
     usage = {"s": rng.uniform(0, 900), "t": rng.uniform(0, 900)}
     cooling = frozenset(n for n in names if not plain and rng.random() < 0.15)
-    known = Beliefs(speeds, {("", ""): rng.uniform(1, 1000)}, Cached(leaves), usage, climates)
+    known = Beliefs(speeds, {("", ""): rng.uniform(1, 1000)}, Cached(leaves), usage,
+                    climates=climates)  # fmt: skip
     return World(nodes, queue, load, known, cooling, suspects)
 
 

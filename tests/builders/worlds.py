@@ -47,8 +47,9 @@ def beliefs(
     """The round figures for these boards and three models."""
     speeds = {(n, m): FIGURES for n in names or NAMES for m in (M1, M2, M3)}
     return Beliefs(
-        speeds, {("", ""): outputs}, prompts or KeptPrompts(), usage_s or {}, climates or {}
-    )
+        speeds, {("", ""): outputs}, prompts or KeptPrompts(), usage_s or {},
+        climates=climates or {},
+    )  # fmt: skip
 
 
 def lane(

@@ -20,7 +20,7 @@ from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta
 from orion_router.fleet import Node
 from orion_router.held import Held
-from orion_router.learning.learner import Learner, Outcome
+from orion_router.learning.learner import Learner
 from orion_router.parts import running
 from orion_router.settings import Settings
 from servers.stores import Store
@@ -76,12 +76,12 @@ class Listening(Learner):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[tuple[str, Held, Outcome]] = []
+        self.told: list[tuple[str, Held, Facts]] = []
 
-    def finished(self, node: Node, held: Held, outcome: Outcome, now_s: float) -> None:
+    def finished(self, node: Node, held: Held, facts: Facts, now_s: float) -> None:
         """See `Learner`."""
-        super().finished(node, held, outcome, now_s)
-        self.told.append((node.name, held, outcome))
+        super().finished(node, held, facts, now_s)
+        self.told.append((node.name, held, facts))
 
 
 async def test_the_learner_is_told_how_a_run_went(
@@ -116,7 +116,7 @@ async def test_the_learner_is_told_how_a_run_went(
             while not learner.told:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
 
-    ((board, held, outcome),) = learner.told
-    assert (board, outcome) == ("pi-a", Outcome(output_tokens=2, output_s=0.5))
+    ((board, held, told),) = learner.told
+    assert (board, told) == ("pi-a", facts)
     assert held.meta is not None
     assert (held.model, len(held.meta.prefixes)) == ("m1", 2)

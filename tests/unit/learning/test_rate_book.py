@@ -67,6 +67,20 @@ def test_a_load_takes_the_least_of_the_last_three() -> None:
     assert found == [9.0, 2.0, 2.0, 2.0, 10.0]
 
 
+def test_a_load_from_the_page_cache_is_remembered_apart() -> None:
+    """The least of the last three, too."""
+    book = RateBook()
+    ran(book, load_s=9.0)
+    found = [ran(book, load_s=s, warm=True) for s in (1.0, 2.0, 3.0, 4.0)]
+
+    assert [each.warm_load_s for each in found] == [1.0, 1.0, 1.0, 2.0]
+    assert {each.load_s for each in found} == {9.0}
+    assert book.dump("a")[M1]["warm_load_s"] == [2.0, 3.0, 4.0]
+    again = RateBook()
+    again.load("a", book.dump("a"))
+    assert again.speeds["a", M1] == Learned(load_s=9.0, warm_load_s=2.0)
+
+
 def test_a_board_that_became_slow_is_named() -> None:
     """Its last five below 60 % of the best five that it ever had: 5.9 of 10."""
     book = RateBook()
@@ -132,7 +146,7 @@ def test_a_board_is_kept_over_a_restart() -> None:
     ran(book, "b", output_tokens=50, output_s=1.0)
     document = book.dump("a")
     assert document == {M1: {"prefill": [333.0] * 5, "decode": [14.3] * 5, "load_s": [2.34] * 3,
-                             "best_decode": 14.3}}  # fmt: skip
+                             "warm_load_s": [], "best_decode": 14.3}}  # fmt: skip
 
     again = RateBook()
     again.load("a", document)
@@ -152,7 +166,9 @@ def test_what_cannot_be_is_not_taken_from_the_store() -> None:
     assert book.speeds == {("a", M1): Learned(5.0, None, 0.5)}
 
     with pytest.raises(KeyError):
-        book.load("a", {M1: {"best_decode": 1.0}})
+        book.load("a", {M1: {"decode": [1.0]}})
+    book.load("b", {M1: {"best_decode": 9.0}})
+    assert book.speeds["b", M1] == Learned()
     with pytest.raises((TypeError, ValueError)):
         book.load("a", {M1: {**sound, "decode": ["fast"]}})
     book = RateBook()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from builders.fleets import node
 from orion_contracts.config import NodeConfig
 from orion_router.fleet import Node
-from orion_router.policy.beliefs import NO_BELIEFS, Beliefs, NoPrompts
+from orion_router.policy.beliefs import NO_BELIEFS, Beliefs, NoPages, NoPrompts
 from orion_router.policy.speeds import Learned, Speed, speed
 
 M1 = "m1:latest"
@@ -50,6 +50,29 @@ def test_an_answer_is_as_long_as_such_answers_were() -> None:
     assert beliefs.output_tokens(M1, "batch", 1) == 1.0
     assert NO_BELIEFS.output_tokens(M1, "batch", 0) == 128.0
     assert NO_BELIEFS.output_tokens(M1, "batch", 500) == 128.0
+
+
+class WarmPages:
+    """Every file of these boards is in the page cache."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def warm(self, node: Node, model: str) -> bool:
+        """See `Pages`."""
+        return node.name in self._names
+
+
+def test_a_file_in_the_page_cache_loads_fast() -> None:
+    """What is resident needs no load at all; both are remembered apart."""
+    board, home = node("a"), node("a", ("m1",))
+    pages = Beliefs(pages=WarmPages("a"))
+
+    assert pages.speed(board, M1).load_s == 0.75
+    assert NO_BELIEFS.speed(board, M1).load_s == speed(0, None).load_s
+    assert pages.speed(board, M1).load_s == 0.75
+    assert pages.speed(home, M1).load_s == speed(0, None).load_s
+    assert not NoPages().warm(board, M1)
 
 
 def test_without_a_book_no_prompt_is_cached() -> None:

@@ -8,7 +8,7 @@ from builders.fleets import waiting
 from orion_router.policy import Tuning, Waiting
 from orion_router.policy.order import Turn, in_turn
 
-TUNING = Tuning()
+TUNING = Tuning(patience=0.0)
 
 
 def turns(
@@ -16,10 +16,12 @@ def turns(
     now_s: float = 100.0,
     tuning: Tuning = TUNING,
     drain_s: float = 0.0,
-    service_s: dict[str, float] | None = None,
+    work_s: float | dict[str, float] = 10.0,
     usage_s: dict[str, float] | None = None,
 ) -> list[Turn]:
-    return in_turn(items, now_s, tuning, 60.0, drain_s, service_s or {"m1": 10.0}, usage_s or {})
+    """`work_s`: of each request, or of those named."""
+    known = work_s if isinstance(work_s, dict) else {i.request_id: work_s for i in items}
+    return in_turn(items, now_s, tuning, 60.0, drain_s, known, usage_s or {})
 
 
 def order(*items: Waiting, **facts: object) -> str:
@@ -78,7 +80,7 @@ def test_the_bound_grows_with_the_time_the_queue_takes() -> None:
     old, young = waiting(request_id="b", since_s=30.0, priority="batch"), waiting(since_s=99.0)
 
     def starves(drain_s: float, factor: float = 1.0) -> bool:
-        found = turns(old, young, drain_s=drain_s, tuning=Tuning(drain_factor=factor))
+        found = turns(old, young, drain_s=drain_s, tuning=Tuning(drain_factor=factor, patience=0.0))
         return any(turn.starving for turn in found)
 
     assert starves(9.9)
@@ -93,15 +95,42 @@ def test_sources_take_turns_by_seconds_of_work() -> None:
     late = waiting(request_id="y", since_s=91.0, source="y")
 
     assert order(*many, late) == "0y123"
-    assert order(*many, late, service_s={"m1": 0.4}) == "012y3"
-    assert order(*many, late, tuning=Tuning(fairness=False)) == "0123y"
+    assert order(*many, late, work_s=0.4) == "012y3"
+    assert order(*many, late, tuning=Tuning(fairness=False, patience=0.0)) == "0123y"
 
 
-def test_a_model_that_nobody_knows_costs_nothing() -> None:
+def test_a_request_that_no_board_can_run_costs_nothing() -> None:
     """No speed is known for it: first come, first served."""
     many = [waiting("m9", str(i), 90.0, score=i, source="x") for i in range(3)]
 
-    assert order(*many, waiting(request_id="y", since_s=91.0, source="y")) == "012y"
+    late = waiting(request_id="y", since_s=91.0, source="y")
+
+    assert order(*many, late, work_s={"y": 10.0}) == "012y"
+
+
+def test_what_a_source_asked_for_as_batch_delays_only_its_batch() -> None:
+    """Its interactive request is reckoned before its batch, whichever came first."""
+    batch = [waiting(request_id=str(i), since_s=80.0, priority="batch", source="x")
+             for i in range(4)]  # fmt: skip
+    mine = waiting(request_id="m", since_s=90.0, source="x")
+    other = waiting(request_id="o", since_s=95.0, source="y")
+
+    assert order(*batch, mine, other) == "mo0123"
+
+
+def test_who_asks_for_much_lets_short_ones_pass() -> None:
+    """Those that came later by less than its own work: 30 s of it against 1 s."""
+    long = waiting(request_id="l", since_s=60.0)
+    tuning = Tuning(patience=1.0)
+
+    def with_short(since_s: float, tuning: Tuning) -> str:
+        short = waiting(request_id="s", since_s=since_s)
+        return order(long, short, work_s={"l": 30.0, "s": 1.0}, tuning=tuning)
+
+    assert with_short(88.9, tuning) == "sl"
+    assert with_short(89.1, tuning) == "ls"
+    assert with_short(74.1, Tuning(patience=0.5)) == "sl"
+    assert with_short(74.6, Tuning(patience=0.5)) == "ls"
 
 
 def test_who_had_more_than_its_share_comes_later_by_the_difference() -> None:
@@ -114,7 +143,10 @@ def test_who_had_more_than_its_share_comes_later_by_the_difference() -> None:
 
     assert order(greedy, modest(94.9), usage_s=usage) == "mg"
     assert order(greedy, modest(95.1), usage_s=usage) == "gm"
-    assert order(greedy, modest(94.9), usage_s=usage, tuning=Tuning(fairness=False)) == "gm"
+    assert (
+        order(greedy, modest(94.9), usage_s=usage, tuning=Tuning(fairness=False, patience=0.0))
+        == "gm"
+    )
 
 
 def test_a_source_that_had_nothing_has_no_credit() -> None:

@@ -16,7 +16,7 @@ from orion_router.policy.heat import Climate
 from orion_router.policy.values import Load
 
 HOME, OTHER = node("a", ("m1",)), node("b")
-QUIET = Tuning(waste_price=0.0)
+QUIET = Tuning(waste_price=0.0, patience=0.0)
 
 
 def goes(boards: list[Node], *queue: Waiting, load: Load | None = None, **facts: object) -> str:
@@ -234,7 +234,7 @@ def test_prompts_count_by_what_is_not_cached() -> None:
     known = beliefs(prompts=KeptPrompts(leaf={"a": 3000}))
     first = waiting(input_tokens=3200, prefixes=(Prefix("leaf", 3200),), output_limit=10)
     more = waiting(request_id="r2", since_s=1.0)
-    planning, _ = planned([HOME], [first, more], known=known, whole=True)
+    planning, _ = planned([HOME], [first, more], known=known, whole=True, tuning=QUIET)
 
     assert planning.prospects["r2"].start_s == pytest.approx(3.0)
     assert known.speed(HOME, M1).prefill_s_per_token == 0.01

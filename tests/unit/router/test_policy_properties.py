@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -35,16 +37,24 @@ many = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 ROUTING = Routing()
+K = TypeVar("K")
+V = TypeVar("V")
 PLAIN_PRICE = Tuning(waste_price=0.0)
 
 
-def plan(world: World, tuning: Tuning = DEFAULT_TUNING, routing: Routing = ROUTING) -> list[Decision]:
+def plan(
+    world: World, tuning: Tuning = DEFAULT_TUNING, routing: Routing = ROUTING
+) -> list[Decision]:
     return assign(world.queue, world.fleet, world.load, NOW_S, routing, world.cooling,
                   world.suspects, world.beliefs, tuning)  # fmt: skip
 
 
 def given_to(decisions: list[Decision]) -> dict[str, str]:
     return {each.request_id: each.node for each in decisions if each.verdict == "assign"}
+
+
+def backwards(book: Mapping[K, V]) -> dict[K, V]:
+    return dict(reversed(list(book.items())))
 
 
 def by_id(world: World) -> dict[str, Waiting]:
@@ -88,7 +98,8 @@ def test_no_board_gets_more_than_its_free_slots(world: World) -> None:
 def test_no_request_makes_a_board_run_out_of_memory(world: World) -> None:
     """A load fits beside everything that is in use there, by bytes and by the engine's places."""
     nodes, items = world.fleet.nodes, by_id(world)
-    for name in set(given := given_to(plan(world))).__class__(given.values()):
+    given = given_to(plan(world))
+    for name in set(given.values()):
         board = nodes[name]
         new = {normal(items[r].meta.model) for r, n in given.items() if n == name}
         running = {normal(each.model) for each in world.load[name].values()}
@@ -129,8 +140,12 @@ def test_a_request_returns_to_where_it_failed_only_when_no_other_has_its_model(
         for board in nodes.values():
             usable = model in board.on_disk and fits(board, model) and board.name not in (
                 world.cooling | item.failed_on)  # fmt: skip
-            assert not usable or world.suspects & set(world.load[board.name]) or any(
-                items[r].crashes for r, n in given_to(plan(world)).items() if n == board.name
+            assert (
+                not usable
+                or world.suspects & set(world.load[board.name])
+                or any(
+                    items[r].crashes for r, n in given_to(plan(world)).items() if n == board.name
+                )
             )
 
 
@@ -170,6 +185,7 @@ def test_an_idle_fleet_takes_work(world: World) -> None:
 @given(worlds())
 def test_stopping_early_changes_nothing(world: World) -> None:
     """A step ends when all free slots are spoken for; planned to the end, the same is due."""
+
     def due(whole: bool) -> dict[str, str]:
         nodes = [n for n in world.boards if n.eligible and n.name not in world.cooling]
         planning = Planning(nodes, world.load, world.beliefs, DEFAULT_TUNING, NOW_S, world.suspects)
@@ -187,9 +203,9 @@ def test_a_plan_depends_on_no_order_of_dicts_or_queues(world: World, rng: random
     rng.shuffle(nodes)
     rng.shuffle(queue)
     names = [n.name for n in nodes]
-    load = {name: dict(reversed(world.load[name].items())) for name in names}
-    known = replace(world.beliefs, speeds=dict(reversed(world.beliefs.speeds.items())),
-                    usage_s=dict(reversed(world.beliefs.usage_s.items())))  # fmt: skip
+    load = {name: backwards(world.load[name]) for name in names}
+    known = replace(world.beliefs, speeds=backwards(world.beliefs.speeds),
+                    usage_s=backwards(world.beliefs.usage_s))  # fmt: skip
     shuffled = replace(world, boards=tuple(nodes), queue=tuple(queue), load=load, beliefs=known)
 
     def key(decision: Decision) -> str:
@@ -255,9 +271,10 @@ def test_a_later_request_takes_nothing_from_an_earlier_one_without_batching(
     world: World, late: Waiting
 ) -> None:
     """First come, first served on each board, at fixed prices: who was given a board still is."""
-    last = replace(late, meta=replace(late.meta, source="", priority="batch"), since_s=NOW_S)
+    last = replace(late, meta=replace(late.meta, source="", priority="batch"), since_s=NOW_S,
+                   score=99.0)  # fmt: skip
     queue = tuple(replace(w, meta=replace(w.meta, source="")) for w in world.queue)
-    tuning = Tuning(waste_price=0.0, batching=False, batch_ages_s=0.0 + 1e9, drain_factor=0.0)
+    tuning = Tuning(waste_price=0.0, batching=False, patience=0.0, drain_factor=0.0)
     before = given_to(plan(replace(world, queue=queue), tuning))
     after = given_to(plan(replace(world, queue=(*queue, last)), tuning))
 
@@ -268,7 +285,7 @@ def test_a_later_request_takes_nothing_from_an_earlier_one_without_batching(
 @given(worlds(plain=True), requests("z", plain=True))
 def test_a_later_request_takes_nothing_from_one_that_starves(world: World, late: Waiting) -> None:
     """Batching or not: who has waited beyond the bound keeps what it is given."""
-    last = replace(late, since_s=NOW_S)
+    last = replace(late, since_s=NOW_S, score=99.0)
     starving = tuple(replace(w, since_s=w.since_s - 1e5) for w in world.queue)
     before = given_to(plan(replace(world, queue=starving), PLAIN_PRICE))
     after = given_to(plan(replace(world, queue=(*starving, last)), PLAIN_PRICE))
@@ -328,8 +345,10 @@ turns_st = st.lists(
 
 
 def queue_of(rows: list[tuple[float, str, str, float]]) -> list[Waiting]:
-    return [waiting(request_id=f"r{i:02}", since_s=since_s, score=score, priority=priority,
-                    source=source) for i, (since_s, priority, source, score) in enumerate(rows)]  # fmt: skip
+    return [
+        waiting(request_id=f"r{i:02}", since_s=row[0], priority=row[1], source=row[2], score=row[3])
+        for i, row in enumerate(rows)
+    ]
 
 
 @many
@@ -339,9 +358,10 @@ def test_starving_before_interactive_before_batch(
 ) -> None:
     """In any order of the queue; each request has exactly one turn."""
     queue = queue_of(rows)
-    found = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, {"m1": 7.0}, {"s": 90.0})
+    work = {item.request_id: rng.uniform(0, 60) for item in queue}
+    found = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
     rng.shuffle(queue)
-    again = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, {"m1": 7.0}, {"s": 90.0})
+    again = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
 
     def rank(item: Waiting) -> int:
         if 2000.0 - item.since_s > 60.0 + drain_s:
@@ -364,7 +384,8 @@ def test_sources_that_wait_together_are_served_evenly(sources: list[str], work_s
     than one."""
     queue = [waiting(request_id=f"r{i:02}", since_s=1990.0, score=i, source=s)
              for i, s in enumerate(sources)]  # fmt: skip
-    found = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, 0.0, {"m1": work_s}, {})
+    work = {item.request_id: work_s for item in queue}
+    found = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, 0.0, work, {})
     left, had = Counter(sources), Counter[str]()
     for turn in found:
         had[turn.item.meta.source] += 1
@@ -383,7 +404,8 @@ def test_a_flood_delays_another_source_by_no_more_than_its_lead(
     queue = [waiting(request_id=f"f{i:02}", since_s=1941.0, score=i, source="flood")
              for i in range(flood)]  # fmt: skip
     late = waiting(request_id="late", since_s=1941.0 + lead_s, source="t", score=99.0)
-    found = in_turn([*queue, late], 2000.0, DEFAULT_TUNING, 60.0, 0.0, {"m1": work_s}, {})
+    work = {item.request_id: work_s for item in (*queue, late)}
+    found = in_turn([*queue, late], 2000.0, DEFAULT_TUNING, 60.0, 0.0, work, {})
     place = [turn.item.request_id for turn in found].index("late")
 
     assert place <= lead_s / work_s + 1.0 + 1e-6
