@@ -170,7 +170,11 @@ class Lane:
         ready = sum(cool for _, _, _, cool in self.batches[0].items)
         if ready >= self.free:
             return True
-        return any(batch.locked for batch in self.batches)
+        locked = next((each for each in reversed(self.batches) if each.locked), None)
+        if locked is None:
+            return False
+        begins_later = locked.load_s > 0.0 and locked.items[0][1] > 0.0
+        return begins_later or len(self.due()) >= self.free
 
 
 def _left_s(

@@ -9,6 +9,7 @@ source has waiting before it. With one source that is first come, first served.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import fsum
 from typing import NamedTuple
 
 from orion_router.policy.tuning import Tuning
@@ -48,14 +49,17 @@ def in_turn(
         batch = meta.priority == "batch" and now_s - asked_s < tuning.batch_ages_s
         work_s = service_s.get(item.request_id, 0.0)
         moment_s = asked_s + tuning.patience * work_s
-        if fair:
-            source = meta.source
-            behind_s = ahead.get(source, 0.0)
-            ahead[source] = behind_s + work_s
-            moment_s += behind_s + penalty_s.get(source, 0.0)
         rest.append((int(batch), moment_s, item.score, item.request_id, item))
     starving.sort(key=lambda entry: entry[:3])
     rest.sort(key=lambda entry: entry[:4])
+    if fair:
+        for at, (batched, moment_s, score, request_id, item) in enumerate(rest):
+            source = item.meta.source
+            behind_s = ahead.get(source, 0.0)
+            ahead[source] = behind_s + service_s.get(request_id, 0.0)
+            moment_s += behind_s + penalty_s.get(source, 0.0)
+            rest[at] = (batched, moment_s, score, request_id, item)
+        rest.sort(key=lambda entry: entry[:4])
     return [*(Turn(e[3], True) for e in starving), *(Turn(e[4], False) for e in rest)]
 
 
@@ -64,5 +68,5 @@ def _overuse(items: list[Waiting], usage_s: Mapping[str, float]) -> dict[str, fl
     sources = {item.meta.source for item in items}
     if len(sources) < 2 or not usage_s:
         return {}
-    share_s = sum(usage_s.get(source, 0.0) for source in sources) / len(sources)
+    share_s = fsum(usage_s.get(source, 0.0) for source in sources) / len(sources)
     return {s: max(0.0, usage_s.get(s, 0.0) - share_s) for s in sources}

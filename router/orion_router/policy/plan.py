@@ -8,7 +8,7 @@ event may plan it better (late binding).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
+from math import fsum, inf
 
 from orion_router.fleet import Node, normal
 from orion_router.held import Held
@@ -77,7 +77,7 @@ class Planning:
         slots = sum(lane.slots for lane in self.lanes)
         self._price = self._tuning.waste_price * min(1.0, len(queue) / (2.0 * slots))
         service_s = self._service_s(queue)
-        drain_s = sum(service_s.values()) / slots
+        drain_s = fsum(service_s.values()) / slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
                         self._beliefs.usage_s)  # fmt: skip
         open_lanes = {i for i, lane in enumerate(self.lanes) if lane.free}

@@ -1,0 +1,128 @@
+"""Each board looked at, with its terms in seconds or one word."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders.fleets import fleet, held, holds, node, waiting
+from builders.worlds import KeptPrompts, about, beliefs, lane
+from orion_contracts.prefixes import Prefix
+from orion_router.fleet import Node
+from orion_router.policy import Candidate, Terms, Waiting
+from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.explain import SHOWN, candidates
+from orion_router.policy.tuning import Tuning
+from orion_router.policy.values import Load
+
+NOBODY: frozenset[str] = frozenset()
+
+
+def looked(
+    item: Waiting, *boards: Node, load: Load | None = None, known: Beliefs | None = None,
+    cooling: frozenset[str] = NOBODY, missing: frozenset[str] = NOBODY,
+    tuning: Tuning | None = None,
+) -> tuple[Candidate, ...]:  # fmt: skip
+    """`missing`: boards that have no lane, for a suspect has them."""
+    believed, load = known or beliefs(), load or {}
+    lanes = [lane(n, dict(load.get(n.name, {})), 0.0, believed)
+             for n in boards if n.name not in cooling | missing]  # fmt: skip
+    return candidates(item, boards, load, lanes, cooling, believed, tuning or Tuning())
+
+
+def test_a_warm_board_has_its_terms() -> None:
+    """200 tokens to read, 50 to write, no load and no wait."""
+    (found,) = looked(waiting(input_tokens=200, output_limit=50), node("a", ("m1",)))
+
+    assert found == Candidate("a", "", True, 0, Terms(0.0, 0.0, 2.0, 5.0))
+    assert found.terms is not None
+    assert (found.terms.first_token_s, found.terms.completion_s) == (2.0, 7.0)
+
+
+def test_a_cold_board_has_its_load_and_the_margin() -> None:
+    """The margin is a price, no time that the request waits."""
+    (found,) = looked(waiting(input_tokens=200, output_limit=50), node("a"))
+
+    assert found == Candidate("a", "", False, 0, Terms(0.0, 10.0, 2.0, 5.0, 5.0))
+    assert found.terms is not None
+    assert (found.terms.first_token_s, found.terms.completion_s) == (12.0, 17.0)
+    assert found.terms.cost_s == 22.0
+
+
+def test_a_full_board_has_its_wait() -> None:
+    """It could take the request in 5 s."""
+    load = {"a": holds("m1", output_limit=50)}
+    (found,) = looked(waiting(output_limit=50), node("a", ("m1",)), load=load)
+
+    assert (found.reason, found.running) == ("full", 1)
+    assert found.terms == Terms(about(5.0), 0.0, 0.0, 5.0)
+
+
+def test_heat_and_cached_prompts_are_in_the_terms() -> None:
+    """1.25 times as slow; 150 of 200 tokens need not be read; a cache is never longer than the
+    prompt."""
+    known = beliefs(prompts=KeptPrompts(leaf={"a": 150}, long={"a": 999}))
+    hot = node("a", ("m1",), throttled=True)
+    item = waiting(input_tokens=200, output_limit=50, prefixes=(Prefix("leaf", 200),))
+    longer = waiting(input_tokens=200, output_limit=50, prefixes=(Prefix("long", 200),))
+
+    (found,) = looked(item, hot, known=known)
+    assert found.terms == Terms(0.0, 0.0, 0.625, 6.25, 0.0, 1.25, 150)
+    (found,) = looked(longer, hot, known=known)
+    assert found.terms == Terms(0.0, 0.0, 0.0, 6.25, 0.0, 1.25, 999)
+
+
+@pytest.mark.parametrize(
+    ("board", "item", "word"),
+    [
+        (node("a", models=("m2",)), waiting(), "no_model"),
+        (node("cooling"), waiting(), "cooling"),
+        (node("missing"), waiting(), "suspect"),
+        (node("a", models={"m1": 9_000_000_000}), waiting(), "no_room"),
+        (node("busy", slots=2), waiting(crashes=1), "suspect"),
+        (node("busy"), waiting(), "full"),
+        (node("busy", slots=2), waiting(), ""),
+        (node("a"), waiting(crashes=1), ""),
+    ],
+)
+def test_each_obstacle_has_its_word(board: Node, item: Waiting, word: str) -> None:
+    """Only a board that could take it, or is full, has terms."""
+    (found,) = looked(
+        item, board, load={"busy": {"x": held()}}, cooling=frozenset({"cooling"}),
+        missing=frozenset({"missing"}),
+    )  # fmt: skip
+
+    assert found.reason == word
+    assert (found.terms is not None) == (word in ("", "full"))
+
+
+def test_the_cheapest_come_first_then_those_that_cannot() -> None:
+    """By cost, equal ones by name; without terms by name."""
+    boards = [node("e", models=()), node("d", models=()), node("c"), node("b", ("m1",)),
+              node("a", ("m1",))]  # fmt: skip
+    known = beliefs("a", "b", "c", "d", "e")
+
+    assert [each.node for each in looked(waiting(), *boards, known=known)] == list("abcde")
+
+
+def test_of_a_large_fleet_the_best_are_told_of() -> None:
+    """16 of 20: the warm one, which is last by name, is among them."""
+    names = [f"n{i:02}" for i in range(20)]
+    boards = [node(name, ("m1",) if name == "n19" else ()) for name in names]
+    found = looked(waiting(), *boards, known=beliefs(*names))
+
+    assert len(found) == SHOWN == 16
+    assert [each.node for each in found][:2] == ["n19", "n00"]
+    assert len(fleet(*boards).eligible) == 20
+
+
+def test_without_heat_no_board_is_slow() -> None:
+    """The wait of what runs there is reckoned the same way."""
+    load = {"a": holds("m1", output_limit=50)}
+    hot = node("a", ("m1",), throttled=True)
+    known = beliefs()
+    lanes = [lane(hot, dict(load["a"]), 0.0, known, heat=False)]
+    (found,) = candidates(
+        waiting(output_limit=50), [hot], load, lanes, NOBODY, known, Tuning(heat_term=False)
+    )
+
+    assert found.terms == Terms(about(5.0), 0.0, 0.0, 5.0)

@@ -1,0 +1,159 @@
+"""In which order waiting requests are planned."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+from builders.fleets import waiting
+from orion_router.policy import Tuning, Waiting
+from orion_router.policy.order import Turn, in_turn
+
+TUNING = Tuning(patience=0.0)
+
+
+def turns(
+    *items: Waiting,
+    now_s: float = 100.0,
+    tuning: Tuning = TUNING,
+    drain_s: float = 0.0,
+    work_s: float | dict[str, float] = 10.0,
+    usage_s: dict[str, float] | None = None,
+) -> list[Turn]:
+    """`work_s`: of each request, or of those named."""
+    known = work_s if isinstance(work_s, dict) else {i.request_id: work_s for i in items}
+    return in_turn(items, now_s, tuning, 60.0, drain_s, known, usage_s or {})
+
+
+def order(*items: Waiting, **facts: object) -> str:
+    return "".join(turn.item.request_id for turn in turns(*items, **facts))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_with_one_source_first_come_is_first_served() -> None:
+    """By the moment of acceptance, then by the queue's own order, then by name."""
+    a = waiting(request_id="a", since_s=99.0)
+    b = waiting(request_id="b", since_s=98.0)
+    c = waiting(request_id="c", since_s=99.0, score=0.5)
+    d = waiting(request_id="d", since_s=99.0)
+
+    assert {order(*each) for each in permutations([a, b, c, d])} == {"bcad"}
+
+
+def test_waiting_counts_from_acceptance_though_another_planner_saw_it() -> None:
+    """A takeover is no new arrival."""
+    seen_late = waiting(request_id="b", since_s=99.0, accepted_s=90.0)
+
+    assert order(waiting(request_id="a", since_s=95.0), seen_late) == "ba"
+
+
+def test_batch_comes_after_interactive_until_it_waited_long() -> None:
+    """300 s on it counts as interactive, by its own moment."""
+    young = waiting(request_id="i", since_s=399.0)
+    batch = waiting(request_id="b", since_s=100.1, priority="batch")
+    aged = waiting(request_id="o", since_s=100.0, priority="batch")
+
+    assert order(young, batch, aged, now_s=400.0, drain_s=1000.0) == "oib"
+
+
+def test_who_waited_beyond_the_bound_comes_first_the_longest_first() -> None:
+    """Class and fairness count no more; at the bound itself they still do."""
+    at_bound = waiting(request_id="a", since_s=40.0)
+    beyond = waiting(request_id="b", since_s=39.0, priority="batch")
+    longest = waiting(request_id="c", since_s=38.0, priority="batch", source="greedy")
+
+    found = turns(at_bound, beyond, longest, usage_s={"greedy": 900.0})
+
+    assert [(t.item.request_id, t.starving) for t in found] == [
+        ("c", True), ("b", True), ("a", False),
+    ]  # fmt: skip
+
+
+def test_starving_requests_of_one_moment_keep_the_queues_order() -> None:
+    """Score, then name."""
+    items = [waiting(request_id=r, since_s=1.0, score=s) for r, s in
+             (("b", 2.0), ("a", 2.0), ("c", 1.0))]  # fmt: skip
+
+    assert {order(*each) for each in permutations(items)} == {"cab"}
+
+
+def test_the_bound_grows_with_the_time_the_queue_takes() -> None:
+    """60 s and the drain time, by its factor."""
+    old, young = waiting(request_id="b", since_s=30.0, priority="batch"), waiting(since_s=99.0)
+
+    def starves(drain_s: float, factor: float = 1.0) -> bool:
+        found = turns(old, young, drain_s=drain_s, tuning=Tuning(drain_factor=factor, patience=0.0))
+        return any(turn.starving for turn in found)
+
+    assert starves(9.9)
+    assert not starves(10.0)
+    assert starves(19.0, 0.5)
+    assert not starves(20.0, 0.5)
+
+
+def test_sources_take_turns_by_seconds_of_work() -> None:
+    """One source queued four at once, another came a second later: it is second, not fifth."""
+    many = [waiting(request_id=str(i), since_s=90.0, score=i, source="x") for i in range(4)]
+    late = waiting(request_id="y", since_s=91.0, source="y")
+
+    assert order(*many, late) == "0y123"
+    assert order(*many, late, work_s=0.4) == "012y3"
+    assert order(*many, late, tuning=Tuning(fairness=False, patience=0.0)) == "0123y"
+
+
+def test_a_request_that_no_board_can_run_costs_nothing() -> None:
+    """No speed is known for it: first come, first served."""
+    many = [waiting("m9", str(i), 90.0, score=i, source="x") for i in range(3)]
+
+    late = waiting(request_id="y", since_s=91.0, source="y")
+
+    assert order(*many, late, work_s={"y": 10.0}) == "012y"
+
+
+def test_what_a_source_asked_for_as_batch_delays_only_its_batch() -> None:
+    """Its interactive request is reckoned before its batch, whichever came first."""
+    batch = [waiting(request_id=str(i), since_s=80.0, priority="batch", source="x")
+             for i in range(4)]  # fmt: skip
+    mine = waiting(request_id="m", since_s=90.0, source="x")
+    other = waiting(request_id="o", since_s=95.0, source="y")
+
+    assert order(*batch, mine, other) == "mo0123"
+
+
+def test_who_asks_for_much_lets_short_ones_pass() -> None:
+    """Those that came later by less than its own work: 30 s of it against 1 s."""
+    long = waiting(request_id="l", since_s=60.0)
+    tuning = Tuning(patience=1.0)
+
+    def with_short(since_s: float, tuning: Tuning) -> str:
+        short = waiting(request_id="s", since_s=since_s)
+        return order(long, short, work_s={"l": 30.0, "s": 1.0}, tuning=tuning)
+
+    assert with_short(88.9, tuning) == "sl"
+    assert with_short(89.1, tuning) == "ls"
+    assert with_short(74.1, Tuning(patience=0.5)) == "sl"
+    assert with_short(74.6, Tuning(patience=0.5)) == "ls"
+
+
+def test_who_had_more_than_its_share_comes_later_by_the_difference() -> None:
+    """Of 30 s that two sources had, 20 s by one: 5 s beyond its share of 15 s."""
+    greedy = waiting(request_id="g", since_s=90.0, source="g")
+    usage = {"g": 20.0, "m": 10.0, "gone": 500.0}
+
+    def modest(since_s: float) -> Waiting:
+        return waiting(request_id="m", since_s=since_s, source="m")
+
+    assert order(greedy, modest(94.9), usage_s=usage) == "mg"
+    assert order(greedy, modest(95.1), usage_s=usage) == "gm"
+    assert (
+        order(greedy, modest(94.9), usage_s=usage, tuning=Tuning(fairness=False, patience=0.0))
+        == "gm"
+    )
+
+
+def test_a_source_that_had_nothing_has_no_credit() -> None:
+    """It comes in its turn, not before: the share is no claim on the past."""
+    first = waiting(request_id="a", since_s=90.0, source="a")
+    second = waiting(request_id="b", since_s=91.0, source="b")
+
+    assert order(first, second, usage_s={"b": 0.0, "a": 0.0}) == "ab"
+    assert order(first, second) == "ab"
+    assert order(second, first, usage_s={"a": 0.5}) == "ab"
