@@ -16,6 +16,7 @@ from orion_lab.sim.views import View
 from orion_lab.sim.workloads import Failure
 
 Event = tuple[float, int, Callable[[], None]]
+_GIVE_UP_S = 86_400.0
 
 
 class Kernel:
@@ -42,23 +43,30 @@ class Kernel:
         self._number = count()
         self._queue: dict[str, Ask] = {}
         self._open = 0  # requests that have yet to arrive or to be answered
-        self._now_s = 0.0
+        self._now_s = self._progress_s = 0.0
         self._records: list[Record] = []
         self._samples: list[Sample] = []
+        self._at(0.0, self._tick)  # before any arrival: a board has always reported
         for ask in source.start():
             self._expect(ask)
         for failure in failures:
             board = boards[failure.board]
             self._at(failure.at_s, partial(self._fail, board))
             self._at(failure.back_s, partial(self._back, board))
-        self._at(0.0, self._tick)
         if conditions.sample_every_s > 0.0:
             self._at(0.0, self._sample)
 
     def run(self) -> Outcome:
-        """Until every request is answered."""
+        """Until every request is answered.
+
+        Raises:
+            RuntimeError: the policy lets requests wait for a day without an answer.
+            ValueError: it dispatched to a board that has no room or is dead.
+        """
         while self._open:
             self._now_s, _, happen = heappop(self._events)
+            if self._now_s > self._progress_s + _GIVE_UP_S:
+                raise RuntimeError(f"{self._policy.name}: {self._open} requests are never served")
             happen()
         for board in self._boards:
             board.close(self._now_s)
@@ -85,6 +93,7 @@ class Kernel:
             return  # the board died in between
         board.finish(self._now_s)
         self._open -= 1
+        self._progress_s = self._now_s
         self._records.append(Record.of(service, board.name))
         if self._learner is not None:
             self._learner.finished(service.ask, board.name, service.facts())

@@ -29,8 +29,6 @@ class Habits:
     sigma: float
     """Log-normal shape of all lengths."""
     priority: Priority = "interactive"
-    loyal: bool = False
-    """A user keeps to one model, instead of taking one per conversation."""
 
 
 class Talker:
@@ -62,8 +60,7 @@ class Talker:
         if not self.goes_on:
             self._conversation += 1
             self._prefix = ()
-            drawn = self._rng.choices(self._names, cum_weights=self._shares)[0]
-            self._model = self._model if self._model and self.habits.loyal else drawn
+            self._model = self._rng.choices(self._names, cum_weights=self._shares)[0]
         mean = self.habits.message_tokens if self._prefix else self.habits.first_tokens
         before = self._prefix[-1][1] if self._prefix else 0
         prompt = (*self._prefix, (self._hash(), before + self._length(mean)))

@@ -14,19 +14,19 @@ from orion_lab.sim.traffic import Closed, Frozen, Source
 MODEL_1B: Final = "llama3.2:1b-instruct-q4_K_M"
 MODEL_3B: Final = "llama3.2:3b"
 MODEL_7B: Final = "qwen2.5:7b"
-MIX: Final = ((MODEL_1B, 0.66), (MODEL_3B, 0.22), (MODEL_7B, 0.12))
+MIX: Final = ((MODEL_1B, 0.66), (MODEL_3B, 0.25), (MODEL_7B, 0.09))
 
 # Calibrated against the study's tables: docs/adr/0009.
 CHATTING: Final = Habits(
     MIX,
-    first_tokens=120.0,
+    first_tokens=125.0,
     message_tokens=40.0,
     answer_tokens=60.0,
     turns=5.5,
-    think_s=60.0,
-    sigma=0.5,
+    think_s=55.0,
+    sigma=0.4,
 )
-ASKING: Final = replace(CHATTING, first_tokens=100.0, turns=1.0, think_s=0.0)
+ASKING: Final = replace(CHATTING, first_tokens=80.0, turns=1.0, think_s=0.0)
 WORKING: Final = replace(
     CHATTING, first_tokens=200.0, answer_tokens=120.0, turns=1.0, priority="batch"
 )
@@ -58,7 +58,7 @@ class Workload:
     poorly_cooled: bool = False
     open_loop: bool = False
     """Conversations arrive as a Poisson process and turns do not wait for slow answers."""
-    nominal_answer_s: float = 15.0
+    nominal_answer_s: float = 45.0
     """Open loop: how long an answer takes as far as the next turn's time is concerned."""
     trace: tuple[Ask, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -124,7 +124,7 @@ def _talkers(habits: Habits, kind: str, number: float, stream: str) -> list[Talk
 CHAT: Final = Workload("chat", users=12)
 LIGHT: Final = Workload("light", users=5)
 BURST: Final = Workload("burst", burst=60, habits=ASKING)
-MIXED: Final = Workload("mixed", users=8, batch_users=4)
+MIXED: Final = Workload("mixed", users=8, batch_users=6)
 HOT: Final = Workload(
     "hot",
     users=14,

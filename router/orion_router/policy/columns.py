@@ -28,7 +28,7 @@ class Column:
     seconds, seconds per token of prompt and of answer."""
 
     __slots__ = ("_beliefs", "_heap", "_speeds", "_tuning", "lanes", "model", "output_tokens",
-                 "places", "rows", "where")  # fmt: skip
+                 "places", "rows", "usual", "where")  # fmt: skip
 
     def __init__(
         self, model: str, lanes: Sequence[Lane], beliefs: Beliefs, tuning: Tuning, price: float
@@ -48,6 +48,9 @@ class Column:
             self._heap = [(usual_s, row[0]) for usual_s, row in everyone[LOOKED_AT:]]
         self.rows = [row for _, row in everyone[:LOOKED_AT]]
         self.where = {row[0]: at for at, row in enumerate(self.rows)}
+        many = max(1, len(self.rows))
+        self.usual = (sum(r[2] for r in self.rows) / many, sum(r[3] for r in self.rows) / many)
+        """Seconds per token of prompt and of answer, on an average board."""
 
     def _row(self, i: int, price: float) -> Row | None:
         """The numbers of one lane; None where the model is not, or never fits."""

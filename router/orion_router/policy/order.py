@@ -31,7 +31,7 @@ def in_turn(
     service_s: Mapping[str, float],
     usage_s: Mapping[str, float],
 ) -> list[Turn]:
-    """`service_s`: expected seconds of work per model. `drain_s`: until the queue is empty."""
+    """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty."""
     bound_s = starvation_s + tuning.drain_factor * drain_s
     starving: list[tuple[float, float, str, Waiting]] = []
     rest: list[tuple[int, float, float, str, Waiting]] = []
@@ -46,8 +46,8 @@ def in_turn(
             continue
         meta = item.meta
         batch = meta.priority == "batch" and now_s - asked_s < tuning.batch_ages_s
-        work_s = service_s.get(meta.model, 0.0)
-        moment_s = asked_s
+        work_s = service_s.get(item.request_id, 0.0)
+        moment_s = asked_s + tuning.patience * work_s
         if fair:
             source = meta.source
             behind_s = ahead.get(source, 0.0)

@@ -74,7 +74,7 @@ class Planning:
         slots = sum(lane.slots for lane in self.lanes)
         self._price = self._tuning.waste_price * min(1.0, len(queue) / (2.0 * slots))
         service_s = self._service_s(queue)
-        drain_s = sum(service_s[item.meta.model] for item in queue) / slots
+        drain_s = sum(service_s.values()) / slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
                         self._beliefs.usage_s)  # fmt: skip
         open_lanes = {i for i, lane in enumerate(self.lanes) if lane.free}
@@ -101,17 +101,15 @@ class Planning:
             node, begin_s = begins.get(request_id, ("", inf))
             self.prospects[request_id] = Prospect(position, node, begin_s)
 
-    def _service_s(self, queue: list[Waiting]) -> Mapping[str, float]:
-        """Expected seconds of work per model, on an average board."""
+    def _service_s(self, queue: list[Waiting]) -> dict[str, float]:
+        """Expected seconds of work per request, on an average board."""
         found: dict[str, float] = {}
         for item in queue:
-            name = item.meta.model
-            if name in found:
-                continue
-            rows = self._column(normal(name)).rows
-            output = self._beliefs.output_tokens(normal(name), item.meta.priority, 0)
-            each = [item.meta.input_tokens * row[2] + output * row[3] for row in rows]
-            found[name] = sum(each) / len(each) if each else 0.0
+            meta = item.meta
+            model = normal(meta.model)
+            prefill, decode = self._column(model).usual
+            output = self._beliefs.output_tokens(model, meta.priority, meta.output_limit)
+            found[item.request_id] = meta.input_tokens * prefill + output * decode
         return found
 
     def _put(self, item: Waiting, pin: str, starving: bool) -> int | None:

@@ -21,6 +21,9 @@ class Tuning:
     """A request of class batch that waited so long counts as interactive."""
     decode_weight: float = 1.0
     """Weight of the seconds spent writing the answer, against those before its first token."""
+    patience: float = 0.0
+    """A request lets those pass that came later by less than so many times its own work: who asks
+    for a minute of a board's time can wait for a few answers of seconds."""
     batching: bool = True
     """Requests for a resident model go before those that need a load."""
     load_term: bool = True

@@ -89,7 +89,7 @@ def test_an_offline_schedule_costs_what_the_simulator_says(name: str) -> None:
     }
 
     assert replayed == pytest.approx(
-        {each.ask.request_id: each.done_s for each in records}, rel=0.02
+        {each.ask.request_id: each.done_s for each in records}, rel=1e-9
     )
 
 

@@ -10,6 +10,7 @@ from orion_lab.sim.conditions import Conditions
 from orion_lab.sim.fleets import fleet
 from orion_lab.sim.outcomes import Outcome
 from orion_lab.sim.peers.catalogue import PEERS
+from orion_lab.sim.runner import compare
 from orion_lab.sim.runs import run, simulate
 from orion_lab.sim.views import View
 from orion_lab.sim.workloads import (
@@ -188,6 +189,29 @@ def test_a_policy_that_overfills_a_board_is_refused() -> None:
     """The run fails and names the policy and the board."""
     with pytest.raises(ValueError, match="overfills: 00-pi-16gb cannot take"):
         simulate(FLEET_A, BURST, Overfills(), 1)
+
+
+class Idle(Looks):
+    """Dispatches nothing."""
+
+    name = "idle"
+
+    def plan(self, view: View) -> list[tuple[str, str]]:
+        return []
+
+
+def test_a_policy_that_never_serves_is_found_out() -> None:
+    """The run ends with an error instead of not at all."""
+    with pytest.raises(RuntimeError, match="idle: 1 requests are never served"):
+        simulate(FLEET_A, replace(BURST, burst=1), Idle(), 1)
+
+
+def test_two_processes_give_what_one_gives() -> None:
+    """Runs are values: where they are computed does not matter."""
+    policies = [PEERS["sticky"], PEERS["round robin"]]
+
+    one, two = (compare(FLEET_A, BURST, policies, [1, 2], processes=n) for n in (1, 2))
+    assert repr(one) == repr(two)  # NaN is not equal to itself
 
 
 def test_all_workloads_run_on_all_fleets() -> None:
