@@ -24,7 +24,9 @@ from orion_lab.traces.collector import Collector
 from orion_lab.traces.lines import Head, SeenBoard
 from orion_router.bell import Bell
 
-BLOCK_MS = 500
+LOOK_EVERY_MS = 100
+"""What a board is given the moment it comes rings no bell before its end: it is looked for. Of a
+request that takes less than this, only what its end tells may be known."""
 SAY_EVERY_S = 10.0
 _RECORD = ("meta", "accepted", "model", "body")
 
@@ -34,7 +36,7 @@ def run(path: Path, where: StoreAddress, minutes: float | None, with_prompts: bo
     with storage.opened(where) as store, _opened(path) as out:
         last = store.xrevrange(keys.EVENTS, count=1)
         position = cast(list[tuple[bytes, Any]], last)[0][0] if last else b"0-0"
-        seconds, micros = cast(tuple[int, int], store.time())
+        seconds, micros = store.time()
         collector = Collector(
             seconds * 1000 + micros // 1000, secrets.token_bytes(16), with_prompts
         )
@@ -62,13 +64,13 @@ def _listen(
 ) -> int:
     written, said_s = 0, time.monotonic()
     try:
-        while (left_s := until_s - time.monotonic()) > 0:
-            block = max(1, min(BLOCK_MS, int(min(left_s, 1e6) * 1000)))
-            read: Any = store.xread({keys.EVENTS: position}, count=256, block=block)
+        while time.monotonic() < until_s:
+            read: Any = store.xread({keys.EVENTS: position}, count=256, block=LOOK_EVERY_MS)
             for _, entries in read or ():
                 for entry, values in entries:
                     position = entry
                     written += _hear(store, collector, out, Bell.read(values))
+            _look(store, collector)
             if sys.stderr.isatty() and time.monotonic() - said_s > SAY_EVERY_S:
                 said_s = time.monotonic()
                 print(f"\r{written} requests", end="", file=sys.stderr, flush=True)
@@ -77,12 +79,29 @@ def _listen(
     return written
 
 
+def _look(store: redis.Redis, collector: Collector) -> None:
+    """Meet the requests that boards hold."""
+    pipe = store.pipeline(transaction=False)
+    for node in _nodes(store):
+        pipe.smembers(keys.inflight(node))
+    for held in pipe.execute(raise_on_error=False):
+        if isinstance(held, set):
+            for request_id in map(text, cast(set[bytes], held)):
+                _meet(store, collector, request_id)
+
+
+def _meet(store: redis.Redis, collector: Collector, request_id: str) -> None:
+    """A record loses its planning facts with its end: they are read while it is open."""
+    if not collector.knows(request_id):
+        meta, accepted, _, body = _record(store, request_id)
+        if meta is not None:
+            collector.met(request_id, _whole(accepted), meta, body)
+
+
 def _hear(store: redis.Redis, collector: Collector, out: IO[str], bell: Bell) -> int:
-    """1 if a line was written. A record loses its planning facts with its end: they are read at the
-    first ring."""
-    if bell.kind in ("queued", "assigned") and not collector.knows(bell.request_id):
-        meta, accepted, _, body = _record(store, bell.request_id)
-        collector.met(bell.request_id, _whole(accepted), meta, body)
+    """1 if a line was written."""
+    if bell.kind in ("queued", "assigned"):
+        _meet(store, collector, bell.request_id)
     elif bell.kind == "done":
         _, accepted, model, _ = _record(store, bell.request_id)
         line = collector.ended(
@@ -116,9 +135,13 @@ def _whole(value: bytes | None) -> int:
     return int(value) if value is not None and value.isdigit() else 0
 
 
+def _nodes(store: redis.Redis) -> list[str]:
+    return sorted(text(each) for each in cast(set[bytes], store.smembers(keys.NODES)))
+
+
 def _head(store: redis.Redis, with_prompts: bool) -> Head:
     boards, models = list[SeenBoard](), dict[str, int]()
-    for node in sorted(text(each) for each in cast(set[bytes], store.smembers(keys.NODES))):
+    for node in _nodes(store):
         try:
             told = cast(dict[bytes, bytes], store.hgetall(keys.node_health(node)))
             document = hash_to_wire(told)

@@ -27,9 +27,7 @@ class World:
     ambient_c: float = 25.0
 
 
-def run(
-    path: Path, policies: tuple[str, ...], world: World, plot: Path | None, seeds: int
-) -> int:
+def run(path: Path, policies: tuple[str, ...], world: World, plot: Path | None, seeds: int) -> int:
     """Print the table; draw the picture where one is asked for."""
     try:
         trace = _read(path)

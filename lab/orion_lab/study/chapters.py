@@ -38,7 +38,7 @@ def _judged(each: Judged) -> list[str]:
         "" if isnan(each.target.stretch) else f"{each.target.stretch:.2f}",
         f"{spread.mean:.3f}",
         "" if isnan(spread.spread) else f"x{spread.spread:.2f}",
-        "" if isnan(spread.lowest) else f"{spread.lowest:.2f}–{spread.highest:.2f}",
+        "" if isnan(spread.lowest) else f"{spread.lowest:.2f} to {spread.highest:.2f}",
         "stretch" if each.stretched and each.kept else verdict,
     ]  # fmt: skip
 
@@ -68,10 +68,11 @@ def ablations(saved: Saved, seeds: Seeds) -> str:
 
 def robustness(saved: Saved, seeds: Seeds) -> str:
     """Wrong beliefs, old reports, a lying thermometer: against the truth, and against sticky."""
-    lines: list[list[str]] = []
-    for change in MISLED:
-        for group in matrix.MISLED_GROUPS:
-            lines.append(_robust(saved, seeds, change, group, ablated(change), group))
+    lines = [
+        _robust(saved, seeds, change, group, ablated(change), group)
+        for change in MISLED
+        for group in matrix.MISLED_GROUPS
+    ]
     for group in (*matrix.STALE_GROUPS, *matrix.LYING_GROUPS):
         truth = Group(group.workload, group.fleet)
         lines.append(_robust(saved, seeds, group.world, group, OURS, truth))
@@ -125,7 +126,7 @@ def bounds(saved: Saved, seeds: Seeds) -> str:
         ]  # fmt: skip
         burst = group.workload == "burst"
         lines.append(
-            [f"{group.workload} {group.fleet}", f"{shares[0]:.2f}" if burst else "–",
+            [f"{group.workload} {group.fleet}", f"{shares[0]:.2f}" if burst else "",
              f"{shares[1]:.2f}", f"{shares[2]:.2f}"]
         )  # fmt: skip
     heads = ["cell", "makespan / bound", "completion / bound", "TTFT / annealed"]

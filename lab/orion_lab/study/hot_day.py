@@ -36,8 +36,8 @@ class Day:
     over: int
     """Requests at whose end a board was beyond the hard limit."""
     by_us: int
-    """Requests that were begun although they were to be expected to end there, by more than a thermometer
-    can tell."""
+    """Requests that were begun although they were to be expected to end there, by more than a
+    thermometer can tell."""
     answered: float
     """Requests answered within the half hour, per seed."""
     first_token_s: float
@@ -103,7 +103,9 @@ def show(docs: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_picture())
     ours, free, _ = found
-    print(f"throughput of ours over ours without thermal rules: {ours.answered / free.answered:.2f}")
+    print(
+        f"throughput of ours over ours without thermal rules: {ours.answered / free.answered:.2f}"
+    )
     print(f"wrote {path}")
     return 1 if ours.by_us else 0
 

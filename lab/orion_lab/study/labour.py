@@ -35,7 +35,7 @@ def complete(saved: Saved, cells: Iterable[Cell], processes: int = 2) -> float:
 
 
 class _Progress:
-    """On standard error: one line that is rewritten on a terminal, a line now and then elsewhere."""
+    """On standard error: one line, rewritten, on a terminal; a line now and then elsewhere."""
 
     def __init__(self, count: int) -> None:
         self._count, self._done = count, 0

@@ -1,4 +1,4 @@
-"""Writes docs/policy-study.md and its pictures: prose is kept, what lies between the markers is new."""
+"""Writes docs/policy-study.md and its pictures: prose is kept, what is between markers is new."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PICTURES: Final = (
 )
 TEMPLATE: Final = f"""# Policy study
 
-What the router's policy is worth, against what people use today. Simulated, none of it measured on a
-Raspberry Pi; [how the laboratory works](lab.md). Times in seconds.
+What the router's policy is worth, against what people use today. Simulated, none of it measured on
+a Raspberry Pi; [how the laboratory works](lab.md). Times in seconds.
 
 ## In short
 
@@ -82,4 +82,6 @@ def _bars(saved: Saved, seeds: Sequence[int], title: str, placed: bool) -> str:
         )
         for group in groups(("chat", "burst", "mixed", "hot", "open chat"), "ab", (placed,))
     ]
-    return bars(f"{title}: seconds to the first token, mean (bar) and 95th percentile (mark)", boxes)
+    return bars(
+        f"{title}: seconds to the first token, mean (bar) and 95th percentile (mark)", boxes
+    )

@@ -31,7 +31,8 @@ class Row:
         if said is None:
             return cls(None, wire["extra"])
         latencies = {name: _classes(said[name]) for name in ("first_token", "completion")}
-        return cls(Result(**{**said, **latencies, "samples": ()}), wire["extra"])
+        values: dict[str, Any] = {**said, **latencies, "samples": ()}
+        return cls(Result(**values), wire["extra"])
 
 
 def _classes(said: Mapping[str, Mapping[str, float]]) -> Classes:

@@ -14,6 +14,7 @@ from orion_lab.traces.lines import Recorded, Trace
 
 _RAN: Final = ("completed", "cancelled")
 _TAIL_S = 60.0
+_NOTHING: Prefix = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,22 @@ def _asks(ran: Iterable[Recorded], names: Mapping[str, str]) -> Iterable[Ask]:
     for number, each in enumerate(ran):
         model = names[each.model]
         tokens = max(1, each.input_tokens)
-        chain: Prefix = ()
+        chain = _NOTHING
         digests = [digest for digest, _ in each.prefixes] or [f"alone {number}"]
         estimates = dict(each.prefixes)
         for digest in digests:
             if (model, digest) in known:
                 chain = known[model, digest]
-            elif chain and (model, chain[-1][0]) in answers:
-                chain = known[model, digest] = answers.pop((model, chain[-1][0]))
+                continue
+            leaf, last = chain[-1] if chain else (0, 0)
+            if (model, leaf) in answers:
+                chain = known[model, digest] = answers.pop((model, leaf))
             else:
-                last = chain[-1][1] if chain else 0
                 boundary = (len(known) + 1, max(last + 1, estimates.get(digest, tokens)))
                 chain = known[model, digest] = (*chain, boundary)
-        before = chain[-2][1] if len(chain) > 1 else 0
-        chain = (*chain[:-1], (chain[-1][0], max(tokens, before + 1)))
+        *begin, (leaf, _) = chain
+        before = begin[-1][1] if begin else 0
+        chain = (*begin, (leaf, max(tokens, before + 1)))
         known[model, digests[-1]] = chain
         ask = Ask(
             request_id=f"r{number:06d}",

@@ -1,4 +1,4 @@
-"""Which boards a trace is replayed on: those it was recorded on, a fleet of the study, or a file."""
+"""Which boards a trace is replayed on: those of the recording, a fleet of the study, or a file."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from orion_contracts.facts import Facts
 from orion_contracts.meta import Meta
@@ -39,7 +39,9 @@ class Collector:
         met = self._open.get(request_id)
         return met is not None and met.meta is not None
 
-    def met(self, request_id: str, accepted_ms: int, meta: bytes | None, body: bytes | None) -> None:
+    def met(
+        self, request_id: str, accepted_ms: int, meta: bytes | None, body: bytes | None
+    ) -> None:
         """A request is open. What cannot be read is left out: outsiders can write to records."""
         known = self._open.get(request_id)
         if known is None or known.meta is None:
@@ -95,10 +97,10 @@ def _meta(raw: bytes | None) -> Meta | None:
 
 def _document(raw: bytes | None) -> Mapping[str, Any] | None:
     try:
-        found = json.loads(raw) if raw else None
+        found: object = json.loads(raw) if raw else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return cast(dict[str, Any], found) if isinstance(found, dict) else None
 
 
 def _count(final: Mapping[str, Any], name: str, otherwise: int) -> int:

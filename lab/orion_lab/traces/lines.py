@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from orion_contracts import schema
 from orion_contracts.errors import InvalidRequest
@@ -99,9 +99,10 @@ def read(lines: Iterable[str]) -> Trace:
         if not line.strip():
             continue
         try:
-            wire = json.loads(line)
-            if not isinstance(wire, dict):
+            parsed: object = json.loads(line)
+            if not isinstance(parsed, dict):
                 raise ValueError("no JSON object")
+            wire = cast(dict[str, Any], parsed)
             schema.check("trace", wire)
         except (ValueError, InvalidRequest) as error:
             raise ValueError(f"line {number}: {error}") from None

@@ -54,9 +54,7 @@ def replay(
 ) -> Replayed:
     """Run it; the seeds only decide where a policy throws dice."""
     told = replace(conditions, sample_every_s=max(1.0, load.lasts_s / _SAMPLES))
-    outcomes = [
-        simulate(boards, load, contender(name, boards, seed), seed, told) for seed in seeds
-    ]
+    outcomes = [simulate(boards, load, contender(name, boards, seed), seed, told) for seed in seeds]
     results = tuple(
         result(outcome, name, load.name, boards.name, seed)
         for outcome, seed in zip(outcomes, seeds, strict=True)

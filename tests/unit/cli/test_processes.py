@@ -11,7 +11,7 @@ import pytest
 from orion_cli import guard, plan
 from orion_cli.boards import Board
 
-COMMANDS = ("up", "chat", "submit", "status", "doctor", "drain", "ledger")
+COMMANDS = ("up", "chat", "submit", "status", "doctor", "drain", "ledger", "record", "replay")
 
 
 def orion(*arguments: str, state: Path, **environ: str) -> subprocess.CompletedProcess[str]:
