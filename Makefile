@@ -112,6 +112,18 @@ behaviour: $(VENV)/.dev ## The behaviour checks that other gateways went through
 bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## Overhead against a floor and LiteLLM, in one run (options: ARGS="--quick")
 	@LITELLM_LOCAL_MODEL_COST_MAP=True ORION_BENCH_PYTHON=$(BENCH_VENV)/bin/python $(BIN)/python -m orion_lab.bench $(ARGS)
 
+.PHONY: lab
+lab: $(VENV)/.dev ## The policy beside its peers on simulated boards, and the targets (at most 10 minutes)
+	@$(BIN)/python -m orion_lab.study quick $(ARGS)
+
+.PHONY: lab-full
+lab-full: $(VENV)/.dev ## The whole study, resumable; writes docs/policy-study.md and its plots (at most 90 minutes)
+	@$(BIN)/python -m orion_lab.study full $(ARGS)
+
+.PHONY: lab-heat
+lab-heat: $(VENV)/.dev ## Three boards on a hot day for 30 minutes, with and without the thermal rules, as a plot
+	@$(BIN)/python -m orion_lab.study heat $(ARGS)
+
 # --- building it ------------------------------------------------------------------------------
 
 .PHONY: build build-worker build-router wheel

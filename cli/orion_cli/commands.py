@@ -1,4 +1,7 @@
-"""Every subcommand; each imports what it needs only when it runs, so that help is quick."""
+"""Every subcommand; each imports what it needs only when it runs, so that help is quick.
+
+Those about traces are in `trace_commands`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import typer
 
 from orion_cli import looking
 from orion_cli.options import Password, PasswordFile, RedisAddr, Url, Version
+from orion_cli.trace_commands import record, replay
 
 EPILOG = "Start with: orion up   then, in another terminal: orion chat"
 app = typer.Typer(
@@ -164,3 +168,7 @@ def ledger() -> None:
     from orion_contracts.ledger import library_source
 
     print(library_source())
+
+
+app.command(short_help="Write down what a running system is asked, without prompts.")(record)
+app.command(short_help="Run a trace again in the simulator, under several policies.")(replay)

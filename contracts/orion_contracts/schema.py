@@ -30,6 +30,7 @@ NAMES = (
     "node-health",
     "dead-letter",
     "config",
+    "trace",
 )
 
 

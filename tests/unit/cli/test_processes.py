@@ -11,7 +11,9 @@ import pytest
 from orion_cli import guard, plan
 from orion_cli.boards import Board
 
-COMMANDS = ("up", "chat", "submit", "status", "explain", "doctor", "drain", "ledger")
+COMMANDS = (
+    "up", "chat", "submit", "status", "explain", "doctor", "drain", "ledger", "record", "replay",
+)  # fmt: skip
 
 
 def orion(*arguments: str, state: Path, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,57 @@
+"""`python -m orion_lab.study`: `make lab`, `make lab-full`, `make lab-heat`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from orion_lab.study import matrix
+from orion_lab.study.labour import complete
+from orion_lab.study.saved import Saved
+from orion_lab.study.tables import plain
+from orion_lab.study.targets import TARGETS
+from orion_lab.study.verdicts import counts, judge, listing
+
+CACHE = Path(".cache/lab/cells.jsonl")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m orion_lab.study", description=__doc__)
+    parser.add_argument("part", choices=("quick", "full", "heat"))
+    parser.add_argument("--seeds", type=int, default=8, help="paired seeds (default: 8)")
+    parser.add_argument("--processes", type=int, default=2, help="worker processes (default: 2)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help=f"default: {CACHE}")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="default: docs")
+    asked = parser.parse_args(arguments)
+    if asked.part == "heat":
+        from orion_lab.study.hot_day import show
+
+        return show(asked.docs)
+    saved, began_s = Saved(asked.cache), time.monotonic()
+    seeds = matrix.SEEDS[: asked.seeds]
+    try:
+        if asked.part == "quick":
+            complete(saved, matrix.quick(seeds), asked.processes)
+            for group in matrix.QUICK_GROUPS:
+                print(plain(saved, group, matrix.QUICK_POLICIES, seeds), end="\n\n")
+        else:
+            from orion_lab.study.page import write
+
+            complete(saved, matrix.full(seeds), asked.processes)
+            write(saved, seeds, asked.docs)
+        judged = judge(saved, TARGETS, seeds)
+        print(listing(judged))
+        print(f"{counts(judged)}; {len(seeds)} seeds; took {time.monotonic() - began_s:.0f} s")
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        return 130
+    finally:
+        saved.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
