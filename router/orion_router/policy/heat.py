@@ -20,7 +20,7 @@ THROTTLE_FULL_C = 85.0
 THROTTLE_FLOOR = 0.6
 THROTTLED = 1.25
 """At least this slow while the firmware says that it throttles or sees too low a voltage."""
-NEVER_COOL_S = 600.0
+NEVER_COOL_S = 150.0
 """Price of a board that would become too hot by this request even if it rested before."""
 
 
