@@ -75,9 +75,7 @@ def _terms(
     item: Waiting, lane: Lane, model: str, cached: int, beliefs: Beliefs, tuning: Tuning
 ) -> Terms:
     pace = beliefs.speed(lane.node, model)
-    place = Lane(lane.node, lane.held, beliefs, lane.now_s, tuning.heat_term).place(
-        model, pace.load_s
-    )
+    place = lane.alone_place(model, pace.load_s)
     meta = item.meta
     failed_s = FAILED_THERE_S if lane.name in item.failed_on else 0.0
     output = beliefs.output_tokens(model, meta.priority, meta.output_limit)

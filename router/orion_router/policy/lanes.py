@@ -47,7 +47,7 @@ class Lane:
     """One board that may take work."""
 
     __slots__ = ("all_free_s", "alone", "batches", "busy", "climate", "derate", "ends_s", "first_s",
-                 "free", "headroom_s", "held", "name", "node", "now_s", "slots")  # fmt: skip
+                 "free", "headroom_s", "held", "memory", "name", "node", "now_s", "slots")  # fmt: skip
 
     def __init__(
         self, node: Node, held: dict[str, Held], beliefs: Beliefs, now_s: float, heat: bool
@@ -75,6 +75,7 @@ class Lane:
                 kept = kept | beside(node, memory, model)
             memory = incoming | (kept & memory)
         self.first_s = min(self.ends_s, default=0.0)
+        self.memory = memory
         self.batches = [Batch(memory, self.first_s, 0.0)]
 
     def place(self, model: str, load_s: float) -> Place:
@@ -89,13 +90,22 @@ class Lane:
             if model in batches[i].models:
                 return Place(i, batches[i].tail_s, 0.0)
             i += 1
-        last = batches[-1]
-        begin_s = last.tail_s
-        if len(batches) == 1 and self.busy and self.all_free_s > begin_s:
-            kept = beside(self.node, last.models, model)
-            if self.busy - kept:  # what runs has to end before its model can leave
-                begin_s = self.all_free_s
+        begin_s = batches[-1].tail_s
+        if len(batches) == 1:
+            begin_s = max(begin_s, self._emptied_s(model))
         return Place(len(batches), begin_s, load_s)
+
+    def alone_place(self, model: str, load_s: float) -> Place:
+        """Where it would go if nothing else were planned here."""
+        if model in self.memory:
+            return Place(0, self.first_s, 0.0)
+        return Place(1, max(self.first_s, self._emptied_s(model)), load_s)
+
+    def _emptied_s(self, model: str) -> float:
+        """Seconds until what runs has ended, if its model has to leave for this one."""
+        if not self.busy or self.busy <= beside(self.node, self.memory, model):
+            return 0.0
+        return self.all_free_s
 
     def add(
         self, item: Waiting, model: str, at: Place, service_s: float, lock: bool, cool: bool = True
