@@ -52,8 +52,8 @@ def test_a_client_that_leaves_while_the_store_is_away_frees_its_board(stack: Sta
     stack.restart("store")
 
     stack.wait_until(lambda: _state(stack, request_id) == "CANCELLED", "it is cancelled", 30.0)
-    said = log.read_text()
-    assert f"{request_id}: cancelled, now that the store takes it" in said
+    done = f"{request_id}: cancelled, now that the store takes it"
+    stack.wait_until(lambda: done in log.read_text(), "and it is said", 10.0)
     assert "Traceback" not in said
 
 
