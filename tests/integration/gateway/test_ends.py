@@ -93,7 +93,7 @@ def test_a_router_told_twice_to_end_says_so_to_everybody(stack: Stack) -> None:
     until(lambda: router.gone is not None, 10, "it ended")
     assert router.gone == 0
     said = router.log.read_text()
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in said
     assert said.count("cut off by the server's end") == 3
 
 
