@@ -51,6 +51,7 @@ READS: Object = {
 """kubectl reads before it patches, which the operator does not do; not bound for `can-i`."""
 GUARDED_WITHIN_S = 60.0
 """A policy takes effect some seconds after the server has taken it."""
+PUBLISHED_WITHIN_S = 60.0
 NODE: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {
     "name": f"orion-chart-{os.getpid()}",
     "labels": {"kubernetes.io/hostname": "somewhere"},
@@ -103,12 +104,24 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     there = kubectl("get", "crd", kubernetes.CRD_NAME)[0] == 0
     must("apply", "--server-side", "--force-conflicts", "-f", crd)
     must("wait", "--for=condition=established", f"crd/{kubernetes.CRD_NAME}")
+    _wait_for_schema()
     folder = tmp_path_factory.mktemp("schemas")
     script = [sys.executable, str(ROOT / "scripts/chart_schemas.py"), str(folder)]
     subprocess.run(script, check=True, timeout=120)
     yield folder
     if not there and not json.loads(must("get", "icl", "-A", "-o", "json"))["items"]:
         kubectl("delete", "-f", crd, "--wait=false")
+
+
+def _wait_for_schema() -> None:
+    """A definition that is established is published in the server's schemas some seconds later."""
+    deadline_s = time.monotonic() + PUBLISHED_WITHIN_S
+    while (
+        kubernetes.KIND
+        not in kubectl("get", "--raw", f"/openapi/v3/apis/{kubernetes.API_VERSION}")[1]
+    ):
+        assert time.monotonic() < deadline_s, "the server does not publish our resource's schema"
+        time.sleep(0.2)
 
 
 def conform(schemas: Path, manifests: str) -> list[dict[str, Any]]:
