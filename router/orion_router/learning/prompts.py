@@ -38,6 +38,8 @@ class Cache:
     room_tokens: int = 0
     """What it is believed to keep beyond one prompt per slot."""
     entries: list[Entry] = field(default_factory=list[Entry])
+    indexed: list[str] = field(default_factory=list[str])
+    """Hashes under which the index has this board."""
 
     def keeps(self, depth: int) -> bool:
         """Whether the entry at this depth is believed to be there."""
@@ -134,11 +136,13 @@ class PromptBook:
             cache.room_tokens = max(0, through - entry.tokens)
 
     def _reindex(self, node: str, model: str) -> None:
-        for key in [k for k, boards in self._index.items() if k[0] == model and node in boards]:
-            del self._index[key][node]
-            if not self._index[key]:
-                del self._index[key]
         cache = self._caches[node, model]
-        for depth, entry in enumerate(cache.entries):
-            if cache.keeps(depth):
-                self._index.setdefault((model, entry.leaf), {})[node] = entry.tokens
+        for leaf in cache.indexed:
+            boards = self._index[model, leaf]
+            del boards[node]
+            if not boards:
+                del self._index[model, leaf]
+        kept = [entry for depth, entry in enumerate(cache.entries) if cache.keeps(depth)]
+        cache.indexed = [entry.leaf for entry in kept]
+        for entry in kept:
+            self._index.setdefault((model, entry.leaf), {})[node] = entry.tokens
