@@ -25,7 +25,7 @@ USUAL_INPUT_TOKENS = 200.0
 Row = tuple[int, float, float, float, float]
 
 
-def heaviest_load_s(node: Node, beliefs: Beliefs) -> float:
+def heaviest_load_s(node: Node) -> float:
     """Seconds that the largest model of the board takes to load from its disk."""
     known: float | None = node.notes.get("heaviest_load_s")
     if known is None:
@@ -78,7 +78,7 @@ class Column:
             slower = lane.derate
             load_s = pace.load_s if self._tuning.load_term else 0.0
             known = (pace.prefill_s_per_token * slower, pace.decode_s_per_token * slower, load_s)
-            self._spare_s[i] = self._tuning.versatility * heaviest_load_s(lane.node, self._beliefs)
+            self._spare_s[i] = self._tuning.versatility * heaviest_load_s(lane.node)
             self._speeds[i] = known
         if lane.alone:
             return None
