@@ -30,7 +30,7 @@ def candidates(
     that it has to go to."""
     at = {lane.name: lane for lane in lanes}
     model = normal(item.meta.model)
-    cached = beliefs.prompts.kept(model, item.meta.prefixes) if item.meta.prefixes else {}
+    cached = beliefs.prompts.kept(model, item.meta.prefixes)
     looked: list[Candidate] = []
     for node in nodes:
         lane = at.get(node.name)

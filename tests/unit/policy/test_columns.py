@@ -60,9 +60,9 @@ def test_work_that_any_board_can_do_goes_to_the_one_that_others_need_least() -> 
     found = column([slow, fast], tuning=Tuning(versatility=0.05))
 
     assert [row[1] for row in found.rows] == [about(-0.05 * (0.5 + 2000 / 72)), about(-0.05 * 5.5)]
-    assert heaviest_load_s(slow.node, beliefs()) == about(0.5 + 2000 / 72)
-    assert heaviest_load_s(slow.node, beliefs()) == about(0.5 + 2000 / 72), "the same again"
-    assert heaviest_load_s(node("c", models=()), beliefs()) == about(0.5 + 1000 / 72)
+    assert heaviest_load_s(slow.node) == about(0.5 + 2000 / 72)
+    assert heaviest_load_s(slow.node) == about(0.5 + 2000 / 72), "the same again"
+    assert heaviest_load_s(node("c", models=())) == about(0.5 + 1000 / 72)
 
 
 def test_an_average_board_is_what_a_request_is_reckoned_with() -> None:
