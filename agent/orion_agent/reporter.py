@@ -110,7 +110,7 @@ class Reporter:
         try:
             with anyio.fail_after(within_s):
                 with_disk = disk or self._looks % DISK_EVERY == 0
-                view.saw(await self._engine.census(with_disk=with_disk))
+                view.saw(view.contexts.loads, await self._engine.census(with_disk=with_disk))
             self._looks += 1
         except EngineError as error:
             view.missed(error)
