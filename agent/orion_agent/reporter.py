@@ -25,6 +25,7 @@ from orion_agent.keeper_report import Keeping
 from orion_agent.rates import Rates
 from orion_agent.sensors import Sample, read_sample
 from orion_agent.slots import Slots
+from orion_agent.soundness import Soundness
 from orion_agent.view import EngineView
 from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
@@ -61,6 +62,7 @@ class Reporter:
         self.sample = Sample()
         self._known_before = False
         self._ledger = Ledger(store)
+        self._sound = Soundness()
         self._written: dict[str, bytes] = {}
         self._seq = 0
         self._looks = 0
@@ -139,7 +141,7 @@ class Reporter:
             self.health = health
             self.gates = self.gates.after(health, self.config.thresholds, self._clock())
             try:
-                await self._write(without_noise(health).to_hash())
+                await self._write(self._sound.fields(without_noise(health).to_wire()))
             except (RedisError, OSError) as error:
                 logger.warning("the health report could not be written: %s", error)
                 self._written = {}
