@@ -2,7 +2,7 @@
 -- The request ledger: a request's record is the truth, streams are doorbells. Every transition of a
 -- record happens in one function of this library, so that a crash between two steps cannot exist.
 -- States: QUEUED -> ASSIGNED -> RUNNING -> COMPLETED | FAILED | EXPIRED | CANCELLED | REJECTED.
-local VERSION = 3
+local VERSION = 4
 local P = 'orion:inference:'
 local QUEUE, DUE, NODES, BYTES = P .. 'queue', P .. 'due', P .. 'nodes', P .. 'bytes'
 local EVENTS, DEAD, PLANNER, CLOCK = P .. 'events', P .. 'dead', P .. 'planner', P .. 'clock'
@@ -12,7 +12,8 @@ local JUMP_MS = 2000
 local MOST_MS = 1e13 -- any time is below: a queue's score is class * 1e13 + time
 local FINAL_SEQ = '999999999' -- a final's stream id is attempt-FINAL_SEQ: after every chunk of its attempt
 
-local INCARNATIONS = P .. 'incarnations' -- node -> its worker's present life; outlives its sign of life
+local INCARNATIONS = P .. 'incarnations' -- node -> its worker's last life; outlives its sign of life, and the board's leaving
+local MOST_KNOWN = 1000 -- names that are kept after their boards left
 
 local function record(id) return P .. 'req:' .. id end
 local function inflight(node) return P .. 'inflight:' .. node end
