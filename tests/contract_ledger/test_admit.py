@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from typing import Any
 
 import pytest
 
 from contract_ledger.kit import MAILBOX, STAMP, Bench, a_request
 from orion_contracts import keys
+from orion_contracts.entries import Refusal, read_entry
 from orion_contracts.ledger import Obstacle
 
 
@@ -293,3 +296,16 @@ async def test_obstacles_are_the_wrappers_words() -> None:
     names = {"NOT_PLANNER", "NODE_DEAD", "DRAINING", "FULL", "GONE", "BARRED"}
 
     assert {str(o) for o in Obstacle} == names
+
+
+async def test_a_callback_of_another_request_is_answered_on_its_own_stream(bench: Bench) -> None:
+    """The contract's word: an error response where the id is usable, though the callback is not."""
+    request = a_request(callback=keys.responses(str(uuid.uuid4())))
+    refusal = read_entry({b"payload": json.dumps(request.to_wire()).encode()}, "test")
+    assert isinstance(refusal, Refusal)
+    why, request_id, callback, final, sample = refusal
+    entry = await bench.entry()
+    await bench.ledger.refuse(entry, request_id, callback, final, why, sample)
+
+    assert (await bench.the_final(request.request_id))["error_code"] == "invalid_request"
+    assert await bench.finals(request.callback.rpartition(":")[2]) == []
