@@ -249,6 +249,15 @@ async def test_refused_entry_gets_answer_dead_letter_and_is_settled(bench: Bench
     assert await bench.store.xlen(keys.REQUESTS) == 0
 
 
+async def test_a_dead_letter_is_text_whatever_the_entry_held(bench: Bench) -> None:
+    """Readers that decode it must not stumble over the one who wrote it."""
+    await bench.ledger.refuse(await bench.entry(), "", "", b"", "\ud800 bad", b"\xff" * 600)
+    ((_, letter),) = await bench.store.xrange(keys.DEAD)
+    said = {name.decode(): value.decode() for name, value in letter.items()}
+    assert said["why"] == "? bad"
+    assert 0 < len(letter[b"sample"]) <= 512
+
+
 async def test_corrected_request_under_a_refused_id_streams_as_usual(bench: Bench) -> None:
     """A producer that mends its entry and sends it again under the same id loses no chunk."""
     request = a_request(stream=True)
