@@ -11,6 +11,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+MUTATE_VENV := .venv-mutate
 PIP := install --quiet --disable-pip-version-check --no-input
 PROJECT := pyproject.toml README.md LICENSE
 SOURCES := $(shell find agent cli contracts lab operator router -type f -not -name '*.pyc' 2>/dev/null)
@@ -43,6 +44,10 @@ $(BENCH_VENV)/.bench: requirements/bench.txt | $(BIN)/python
 	@"$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" -m venv $(BENCH_VENV)
 	@# Without its peers the benchmark still runs, and says what is missing (ORION_REQUIRE=litellm: fails).
 	@$(BENCH_VENV)/bin/python -m pip $(PIP) --require-hashes -r requirements/bench.txt && touch $@ || echo "make: the peers of the benchmark cannot be installed here"
+
+$(MUTATE_VENV)/.mutate: requirements/mutate.txt | $(BIN)/python
+	@"$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" -m venv $(MUTATE_VENV)
+	@$(MUTATE_VENV)/bin/python -m pip $(PIP) --require-hashes -r requirements/mutate.txt && touch $@
 
 # --- using it ---------------------------------------------------------------------------------
 
@@ -124,6 +129,14 @@ lab-full: $(VENV)/.dev ## The whole study, resumable; writes docs/policy-study.m
 lab-heat: $(VENV)/.dev ## Three boards on a hot day for 30 minutes, with and without the thermal rules, as a plot
 	@$(BIN)/python -m orion_lab.study heat $(ARGS)
 
+.PHONY: bench-policy
+bench-policy: $(VENV)/.dev ## What one planning step costs, 10 to 10,000 nodes (options: ARGS="--quick --strict")
+	@$(BIN)/python -m orion_lab.bench.policy $(ARGS)
+
+.PHONY: mutate
+mutate: $(MUTATE_VENV)/.mutate ## Mutation tests of the policy and of what it learns, half an hour; not in CI (ARGS=90: the least percentage)
+	@PYTHON=$(MUTATE_VENV)/bin/python scripts/mutate $(ARGS)
+
 # --- building it ------------------------------------------------------------------------------
 
 .PHONY: build build-worker build-router wheel
@@ -170,10 +183,11 @@ lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newe
 	@$(call say,"lab");    $(LOCK) pyproject.toml --extra lab requirements/lab.in -c requirements/dev.txt -o requirements/lab.txt
 	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt
 	@$(call say,"bench");  $(LOCK) requirements/bench.in -o requirements/bench.txt
+	@$(call say,"mutate"); $(LOCK) pyproject.toml requirements/mutate.in -c requirements/dev.txt -o requirements/mutate.txt
 
 .PHONY: clean
 clean: ## Remove everything made here: environments, caches, builds
-	@rm -rf $(VENV) $(BENCH_VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .orion
+	@rm -rf $(VENV) $(BENCH_VENV) $(MUTATE_VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .orion
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
