@@ -50,7 +50,7 @@ class RequestsApi:
         door = self._door
         door.check()
         try:
-            with door.bodies.open(announced(request.scope)) as body:
+            with door.open_body(announced(request.scope)) as body:
                 await read_body(request.receive, body, door.limits.body_bytes)
                 with door.enter():
                     request_id, follower = await self._submit(request, body, wait_s > 0)
