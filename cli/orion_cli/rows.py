@@ -9,9 +9,9 @@ from typing import Any, Literal
 Mood = Literal["good", "warn", "bad", "off"]
 REASONS: Mapping[str, str] = {
     "silent": "no sign of life",
-    "draining": "draining: `orion drain --undo` ends it",
-    "hot": "too hot: above 75 °C, back at 70 °C",
-    "ram": "memory full: above 90 %, back at 85 %",
+    "draining": "draining: `orion drain {name} --undo` ends it",
+    "hot": "too hot: no work until it has cooled down",
+    "ram": "memory full: no work until some is free",
     "unreachable": "its Ollama does not answer",
     "wedged": "its Ollama hangs",
     "blind": "its temperature is no longer readable",
@@ -48,15 +48,16 @@ def of_node(node: Mapping[str, Any]) -> Row:
     reasons: Sequence[str] = node.get("reasons") or ()
     resident: Sequence[str] = node.get("resident") or ()
     held: Sequence[str] = node.get("inflight") or ()
+    name = str(node.get("name", "?"))
     return Row(
-        name=str(node.get("name", "?")),
+        name=name,
         class_name=str(node.get("class") or "-"),
         state=_state(node, reasons, held),
         temperature=_number(node.get("temperature_c"), "°C"),
         ram=_number(node.get("ram_used_percent"), "%"),
         resident=", ".join(map(str, resident)) or "-",
         running=f"{len(held)}/{node.get('slots', '?')}",
-        remark="; ".join(REASONS.get(r, r) for r in reasons) or _note(node),
+        remark="; ".join(_remark(r, name) for r in reasons) or _note(node),
         mood=_mood(node, reasons),
     )
 
@@ -91,6 +92,11 @@ def summary(requests: Sequence[Mapping[str, Any]], boards: Sequence[Row], most: 
     able = sum(row.mood == "good" for row in shown)
     more = "+" if len(requests) >= most else ""
     return f"{running} running · {waiting}{more} waiting · {able} of {len(shown)} boards take work"
+
+
+def _remark(reason: str, name: str) -> str:
+    """Why a board takes no work; the limits are the configuration's, and not told here."""
+    return REASONS.get(reason, reason).replace("{name}", name)
 
 
 def _state(node: Mapping[str, Any], reasons: Sequence[str], held: Sequence[str]) -> str:

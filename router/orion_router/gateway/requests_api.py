@@ -172,7 +172,7 @@ def read_limit(request: Request) -> int:
 
 
 def unknown(request: Request) -> GatewayError:
-    """No such request, or its record is older than an hour."""
+    """No such request, or its record is older than a day."""
     return GatewayError(404, f"no request {read_id(request)} is known", "request_not_found")
 
 
