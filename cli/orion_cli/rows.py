@@ -50,14 +50,14 @@ def of_node(node: Mapping[str, Any]) -> Row:
     held: Sequence[str] = node.get("inflight") or ()
     name = str(node.get("name", "?"))
     return Row(
-        name=name,
-        class_name=str(node.get("class") or "-"),
+        name=_short(name),
+        class_name=_short(str(node.get("class") or "-")),
         state=_state(node, reasons, held),
         temperature=_number(node.get("temperature_c"), "°C"),
         ram=_number(node.get("ram_used_percent"), "%"),
-        resident=", ".join(map(str, resident)) or "-",
+        resident=_short(", ".join(map(str, resident)) or "-", 200),
         running=f"{len(held)}/{node.get('slots', '?')}",
-        remark="; ".join(_remark(r, name) for r in reasons) or _note(node),
+        remark=_short("; ".join(_remark(r, name) for r in reasons) or _note(node), 300),
         mood=_mood(node, reasons),
     )
 
@@ -116,7 +116,12 @@ def _mood(node: Mapping[str, Any], reasons: Sequence[str]) -> Mood:
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else f"{value:.0f} {unit}"
+    return "unknown" if value is None else _short(f"{value:.0f} {unit}", 12)
+
+
+def _short(text: str, most: int = 40) -> str:
+    """A cell that leaves room for the others, whatever a board says of itself."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _note(node: Mapping[str, Any]) -> str:

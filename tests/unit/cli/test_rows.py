@@ -100,3 +100,14 @@ def test_the_remedy_of_a_drained_board_can_be_copied() -> None:
     row = of_node(node(eligible=False, reasons=["draining", "hot", "ram"]))
     assert "`orion drain pi-8gb --undo`" in row.remark
     assert not any(char.isdigit() for char in row.remark.replace("pi-8gb", ""))
+
+
+def test_no_board_takes_the_whole_table() -> None:
+    """Whatever it says of itself."""
+    words = "x" * 10_000
+    row = of_node(
+        node(name=words, temperature_c=1e300, ram_used_percent=1e300, resident=[words] * 9,
+             reasons=[words], **{"class": words})
+    )  # fmt: skip
+    assert max(map(len, row.cells[:5])) <= 40
+    assert max(map(len, row.cells)) <= 300
