@@ -79,7 +79,7 @@ test: $(VENV)/.dev ## Every test but the slow tiers (at most 5 minutes on 2 core
 
 .PHONY: test-contract
 test-contract: $(VENV)/.dev ## The ledger's contract on every store found here (fakeredis, Redis 7 and 8, Valkey 9)
-	@$(BIN)/python -m pytest -q -m contract $(ARGS)
+	@ORION_LEDGER_EXAMPLES=$${ORION_LEDGER_EXAMPLES:-200} $(BIN)/python -m pytest -q -m contract $(ARGS)
 
 .PHONY: parity
 parity: $(VENV)/.dev ## The same calls against a real Ollama (ORION_OLLAMA) and against the gateway
