@@ -15,6 +15,7 @@ from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
 from orion_router.policy.explain import candidates
 from orion_router.policy.lanes import Lane
 from orion_router.policy.plan import Pins, Planning
+from orion_router.policy.pool import pool as boards_for
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
 from orion_router.policy.values import Candidate, Decision, Load, Prospect, Waiting
 
@@ -40,7 +41,7 @@ def assign(
     `cooling`: boards whose engine said "not now" a moment ago. `suspects`: running requests that
     saw a crash; each has its board to itself.
     """
-    pool = _pool(fleet, routing)
+    pool = boards_for(fleet, routing)
     decisions: list[Decision] = []
     possible: list[Waiting] = []
     for item in queue:
@@ -74,7 +75,7 @@ def decide(
     tuning: Tuning = DEFAULT_TUNING,
 ) -> Decision:
     """The decision for one request alone, with every board that was looked at."""
-    pool = _pool(fleet, routing)
+    pool = boards_for(fleet, routing)
     refused = _refusal(item, fleet, pool, now_s, routing)
     if refused is not None:
         return refused
@@ -106,7 +107,7 @@ def outlook(
     tuning: Tuning = DEFAULT_TUNING,
 ) -> dict[str, Prospect]:
     """Where each waiting request stands, and when it is expected to begin."""
-    pool = _pool(fleet, routing)
+    pool = boards_for(fleet, routing)
     planning = _planning(
         pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
     )
@@ -172,21 +173,6 @@ def _refusal(
             model=item.meta.model,
         )
     return None
-
-
-def _pool(fleet: Fleet, routing: Routing) -> tuple[Node, ...]:
-    """Eligible boards; under LeastBad, when there is none, the coolest of those only gated."""
-    if fleet.eligible or routing.when_no_node_eligible != "LeastBad":
-        return fleet.eligible
-    gated = [n for n in fleet.nodes.values() if n.reasons and set(n.reasons) <= {"hot", "ram"}]
-    return tuple(sorted(gated, key=_discomfort)[:1])
-
-
-def _discomfort(node: Node) -> tuple[float, str]:
-    health = node.health
-    celsius = (health.temperature_c or 0.0) if health else 0.0
-    percent = (health.ram_used_percent or 0.0) if health else 0.0
-    return max(celsius / 75.0, percent / 90.0), node.name
 
 
 def _pins(fleet: Fleet, now_s: float) -> Pins:
