@@ -77,7 +77,7 @@ def problems(models: Sequence[Named]) -> list[Problem]:
             if own.get(alias, i) != i:
                 text = f"{alias} is another model's own name; choose another alias"
                 found.append(Problem(i, "aliases", text))
-            elif claimed[alias] > 1:
+            elif alias not in own and claimed[alias] > 1:
                 text = f"{alias} is an alias of two models; give it to one of them"
                 found.append(Problem(i, "aliases", text))
         circle = _circle(steps, tagged(model.name))
