@@ -6,7 +6,7 @@ from anyio import to_thread
 
 from orion_agent.answer import refusal
 from orion_contracts import limits
-from orion_contracts.entry_kinds import INLINE_BYTES, SAMPLE_BYTES
+from orion_contracts.entry_kinds import INLINE_BYTES, sample
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry, Ledger, Started
 from orion_contracts.messages import InferenceRequest
@@ -44,7 +44,7 @@ async def refuse(
     request_id, callback, model = told
     final = refusal(request_id, model, node, error)
     await ledger.refuse(
-        entry, request_id, callback, final, f"{error.code}: {error}"[:300], raw[:SAMPLE_BYTES]
+        entry, request_id, callback, final, f"{error.code}: {error}"[:300], sample(raw)
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 from anyio.abc import TaskGroup
 
+from orion_agent.contexts import Load, asked_context
 from orion_agent.engine import Engine, load_options
 from orion_agent.rates import Rates
 from orion_agent.stall import load_budget_s
@@ -55,6 +56,7 @@ class Loader:
         """Awaited before each load."""
         self._loads: dict[str, _Load] = {}
         self._one = anyio.Lock()
+        view.contexts.learn = rates.learn_load
 
     def budget_s(self, request: InferenceRequest) -> float:
         """Seconds that this request may wait for its model, others' loads before it included."""
@@ -93,6 +95,10 @@ class Loader:
     async def _run(self, request: InferenceRequest) -> None:
         name = normal(request.model)
         budget_s = load_budget_s(self._view.size_bytes(name))
+        held = self._view.held(name)
+        before = (held.context_length or None) if held else 0
+        if not self._view.reachable:
+            before = None
         started = time.monotonic()
         self._view.loading.add(name)
         self._changed()
@@ -104,8 +110,7 @@ class Loader:
             self._view.loading.discard(name)
             self._changed()
         took_s = time.monotonic() - started
-        self._rates.learn_load(name, took_s)
-        self._view.loaded(request)
+        self._view.loaded(request, Load(asked_context(request), before, took_s))
         logger.info("loaded %s in %.1f s", name, took_s)
 
     async def _guarded(self, request: InferenceRequest, budget_s: float) -> None:

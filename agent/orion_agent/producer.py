@@ -118,7 +118,7 @@ class Producer:
         view = self._t.view
         try:
             with anyio.fail_after(ASK_S):
-                view.saw(await self._t.engine.census(with_disk=False))
+                view.saw(view.contexts.loads, await self._t.engine.census(with_disk=False))
         except (EngineError, TimeoutError):
             return False
         now = time.monotonic()

@@ -26,6 +26,7 @@ from orion_agent.keeper_report import Keeping
 from orion_agent.rates import Rates
 from orion_agent.sensors import Sample, read_sample
 from orion_agent.slots import Slots
+from orion_agent.soundness import Soundness
 from orion_agent.view import EngineView
 from orion_contracts import keys, schema
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
@@ -64,6 +65,7 @@ class Reporter:
         self.meter = Meter(clock())
         self._known_before = False
         self._ledger = Ledger(store)
+        self._sound = Soundness()
         self._written: dict[str, bytes] = {}
         self._seq = 0
         self._looks = 0
@@ -115,7 +117,7 @@ class Reporter:
         try:
             with anyio.fail_after(within_s):
                 with_disk = disk or self._looks % DISK_EVERY == 0
-                view.saw(await self._engine.census(with_disk=with_disk))
+                view.saw(view.contexts.loads, await self._engine.census(with_disk=with_disk))
             self._looks += 1
         except (EngineError, TimeoutError) as error:
             silent = EngineError(f"Ollama did not answer within {within_s:g} s")
@@ -143,7 +145,7 @@ class Reporter:
             self.health = health
             self.gates = self.gates.after(health, self.config.thresholds, self._clock())
             try:
-                await self._write(without_noise(health).to_hash())
+                await self._write(self._sound.fields(without_noise(health).to_wire()))
             except (RedisError, OSError) as error:
                 logger.warning("the health report could not be written: %s", error)
                 self._written = {}

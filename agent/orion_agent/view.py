@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from orion_agent.engine import Census, load_options
+from orion_agent.contexts import Contexts, Load, asked_context
+from orion_agent.engine import Census
 from orion_contracts.errors import EngineError
 from orion_contracts.health import DiskModel, Engine, ResidentModel
 from orion_contracts.messages import InferenceRequest
@@ -26,6 +27,7 @@ class EngineView:
         self.resident: tuple[ResidentModel, ...] = ()
         self.models: tuple[DiskModel, ...] = ()
         self.loading: set[str] = set()
+        self.contexts = Contexts()
         self.wedged = False
         self.seen = False
         self._error = "not asked yet"
@@ -33,12 +35,14 @@ class EngineView:
         self.answered_s = clock()
         """When the engine last answered anything (monotonic)."""
 
-    def saw(self, census: Census) -> None:
-        """The engine answered."""
+    def saw(self, loads: int, census: Census) -> None:
+        """The engine answered. `loads`: `contexts.loads` from before it was asked; what it says
+        about a load that ended since is older than that."""
         self.version = census.version
         self.resident = census.resident
         if census.models is not None:
             self.models = census.models
+        self.contexts.saw(loads, self.held)
         self._error = ""
         self.seen = True
         self.answered_s = self._clock()
@@ -59,25 +63,32 @@ class EngineView:
 
     def is_resident(self, request: InferenceRequest) -> bool:
         """Whether the model is in memory, loaded as this request wants it."""
-        wanted = load_options(request)
-        name = normal(request.model)
-        digest = next((m.digest for m in self.models if normal(m.name) == name), "")
-        for model in self.resident:
-            # Two tags of one model share what is in memory, under the name that loaded it.
-            same = normal(model.name) == name or (digest and model.digest == digest)
-            if same and not _expired(model):
-                num_ctx = wanted.get("num_ctx")
-                known = model.context_length
-                return not (num_ctx and known and num_ctx != known)
-        return False
+        model = self.held(request.model)
+        if model is None:
+            return False
+        asked, known = asked_context(request), model.context_length
+        if asked is None or not known:
+            return True
+        return known == self.contexts.expected(normal(request.model), asked)
 
-    def loaded(self, request: InferenceRequest) -> None:
-        """A load has just finished; the next census tells the details."""
+    def held(self, model: str) -> ResidentModel | None:
+        """What is in memory of it, in whatever context."""
+        name = normal(model)
+        digest = next((m.digest for m in self.models if normal(m.name) == name), "")
+        for each in self.resident:
+            # Two tags of one model share what is in memory, under the name that loaded it.
+            same = normal(each.name) == name or (digest and each.digest == digest)
+            if same and not _expired(each):
+                return each
+        return None
+
+    def loaded(self, request: InferenceRequest, load: Load) -> None:
+        """A load has just finished; the next census tells in which context: Ollama cuts it to
+        what the model was trained for."""
         name = normal(request.model)
         others = tuple(m for m in self.resident if normal(m.name) != name)
-        num_ctx = load_options(request).get("num_ctx")
-        context = num_ctx if isinstance(num_ctx, int) else 0
-        self.resident = (*others, ResidentModel(name=name, context_length=context))
+        self.resident = (*others, ResidentModel(name=name))
+        self.contexts.loaded(name, load)
 
     def size_bytes(self, model: str) -> int:
         """The model's size on disk; 0 when not known."""

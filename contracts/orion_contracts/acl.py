@@ -70,7 +70,7 @@ ROUTER = Role(
     _LEDGER + "hgetall zrank xlen xread xrevrange xpending xclaim publish subscribe unsubscribe",
     both=(*_RECORDS, keys.REQUESTS, keys.EVENTS, keys.DEAD, keys.PLANNER, keys.CLOCK,
           keys.mailbox("*"), keys.learned("*")),
-    reads=(keys.NODES, keys.node_health("*"), keys.drain("*"), keys.CONFIG),
+    reads=(keys.NODES, keys.INCARNATIONS, keys.node_health("*"), keys.drain("*"), keys.CONFIG),
     writes=(keys.CONFIG_APPLIED, keys.lost("*")),
     channels=(keys.PLANNER_BEAT,),
     on_callbacks="xadd",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from orion_contracts import schema
-from orion_contracts.entry_kinds import SAMPLE_BYTES, is_cancel, payload_of
+from orion_contracts.entry_kinds import is_cancel, payload_of, sample
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.limits import (
     DEFAULT_LIMITS,
@@ -68,13 +68,13 @@ def read_cancel(fields: Mapping[bytes, bytes]) -> str | Refusal | None:
     request_id = text(fields.get(b"request_id", b""))
     if is_request_id(request_id):
         return request_id
-    sample = b" ".join(name[:64] + b"=" + value[:64] for name, value in list(fields.items())[:8])
+    given = b" ".join(name[:64] + b"=" + value[:64] for name, value in list(fields.items())[:8])
     why = "a cancel needs a field request_id with a UUID like 123e4567-e89b-..."
-    return Refusal(why, "", "", b"", sample[:SAMPLE_BYTES])
+    return Refusal(why, "", "", b"", sample(given))
 
 
 def _sample(fields: Mapping[bytes, bytes]) -> bytes:
-    return b" ".join(name[:64] for name in list(fields)[:16])[:SAMPLE_BYTES]
+    return sample(b" ".join(name[:64] for name in list(fields)[:16]))
 
 
 def refuse(
@@ -92,5 +92,5 @@ def refuse(
         error_code=error.code,
     )
     return Refusal(
-        str(error)[:1000], request_id, callback, orjson.dumps(final.to_wire()), raw[:SAMPLE_BYTES]
+        str(error)[:1000], request_id, callback, orjson.dumps(final.to_wire()), sample(raw)
     )

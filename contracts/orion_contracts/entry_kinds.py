@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from orion_contracts.spelling import whole
+
 PAYLOAD = (b"payload", b"data")
 SAMPLE_BYTES = 512
 INLINE_BYTES = 32 * 1024
@@ -52,5 +54,10 @@ def kind_of(fields: Mapping[bytes, bytes]) -> Doorbell | Direct | Garbage:
             return Doorbell(request_id.decode(), token.decode())
         except UnicodeDecodeError:
             pass
-    sample = b" ".join(name + b"=" + value[:64] for name, value in list(fields.items())[:8])
-    return Garbage("an entry needs a field payload with a request as JSON", sample[:SAMPLE_BYTES])
+    given = b" ".join(name + b"=" + value[:64] for name, value in list(fields.items())[:8])
+    return Garbage("an entry needs a field payload with a request as JSON", sample(given))
+
+
+def sample(raw: bytes) -> bytes:
+    """The beginning of what an entry holds, for a dead letter: text, whatever its bytes are."""
+    return whole(raw, SAMPLE_BYTES)

@@ -7,3 +7,11 @@ from __future__ import annotations
 def text(value: object) -> str:
     """The value as text, whatever its bytes are."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def whole(raw: bytes, most_bytes: int) -> bytes:
+    """The beginning of `raw` as UTF-8 that ends with a whole character."""
+    spelled = text(raw[:most_bytes])
+    if len(raw) > most_bytes and spelled.endswith("\ufffd"):
+        spelled = spelled[:-1]  # the character that was cut, not one of the strange bytes
+    return spelled.encode()[:most_bytes].decode(errors="ignore").encode()

@@ -53,7 +53,7 @@ def traces(raw: bytes, document: Mapping[str, Any] | None = None) -> Traces:
     given_id, given_callback, model = (told.get(name) for name in _NAMES)
     request_id = given_id if isinstance(given_id, str) and is_request_id(given_id) else ""
     callback = keys.responses(request_id) if request_id else ""
-    if isinstance(given_callback, str) and not callback_problem(given_callback):
+    if isinstance(given_callback, str) and not callback_problem(given_callback, request_id):
         callback = given_callback
     return Traces(request_id, callback, model[:MODEL_CHARS] if isinstance(model, str) else "")
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import resource
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from socket import socket
@@ -21,6 +21,7 @@ from orion_contracts.telemetry import configure_logging
 from orion_router.gateway import Gateway, create_app
 from orion_router.gateway.connection import Connection
 from orion_router.gateway.lobby import Lobby
+from orion_router.listening import BACKLOG, cannot_serve_metrics, listening
 from orion_router.metrics import RouterMetrics
 from orion_router.parts import running
 from orion_router.settings import Settings
@@ -41,13 +42,24 @@ def serve(settings: Settings, version: str) -> int:
     log.info("ORION Inference Router v%s starting", version)
     _allow_files()
     try:
-        return anyio.run(
-            _serve, settings, version, backend="asyncio", backend_options={"use_uvloop": True}
-        )
+        with listening(settings.http_host, settings.http_port) as sockets:
+            return anyio.run(
+                _serve, settings, version, sockets,
+                backend="asyncio", backend_options={"use_uvloop": True},
+            )  # fmt: skip
     except* (Misconfigured, OSError) as group:
-        for error in group.exceptions:
+        for error in _each(group):
             log.error("cannot start: %s", error)
     return 1
+
+
+def _each(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    """The errors of a group, also of groups in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _each(error)
+        else:
+            yield error
 
 
 def _allow_files() -> None:
@@ -57,7 +69,7 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _serve(settings: Settings, version: str) -> int:
+async def _serve(settings: Settings, version: str, sockets: list[socket]) -> int:
     async with running(settings) as parts:
         app = create_app(
             parts.desk,
@@ -69,17 +81,22 @@ async def _serve(settings: Settings, version: str) -> int:
         )
         server = _http_server(settings, app)
         if settings.metrics_port:
-            start_http_server(settings.metrics_port, addr=settings.http_host,
-                              registry=RouterMetrics(parts).registry)  # fmt: skip
+            _serve_metrics(settings, RouterMetrics(parts))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_end_on_signal, server, name="signals")
             tasks.start_soon(app.door.farewells.run, name="farewells")
-            await server.serve()
+            await server.serve(sockets)
             tasks.cancel_scope.cancel()
-        if not server.started:
-            raise OSError(f"port {settings.http_port} of {settings.http_host} is not to be had")
     log.info("ended")
     return 0
+
+
+def _serve_metrics(settings: Settings, metrics: RouterMetrics) -> None:
+    host, port = settings.http_host, settings.metrics_port
+    try:
+        start_http_server(port, addr=host, registry=metrics.registry)
+    except OSError as error:
+        raise cannot_serve_metrics(host, port, error) from error
 
 
 async def _end_on_signal(server: uvicorn.Server) -> None:
@@ -108,7 +125,7 @@ def _http_server(settings: Settings, app: Gateway, lobby: Lobby | None = None) -
         date_header=True,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_S,
-        backlog=1024,
+        backlog=BACKLOG,
     )
     return _Server(config, lobby)
 

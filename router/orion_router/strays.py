@@ -1,4 +1,4 @@
-"""Streams of dead boards: whole requests left there move to the queue, doorbells are settled."""
+"""Streams of boards that are gone: whole requests move to the queue, doorbells are settled."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from orion_contracts.entry_kinds import Doorbell, kind_of
 from orion_contracts.spelling import text
 from orion_router.intake import Intake
 from orion_router.lease import PlannerLease
+from orion_router.names import board_names
 from orion_router.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 2.0
 GONE_S = 30.0
 BATCH = 100
+FORGOTTEN_EVERY = 5
+"""Looks after which the streams of boards that nobody remembers are looked at, too."""
 
 
 class Strays:
@@ -43,13 +46,19 @@ class Strays:
         self._lease = lease
         self._gone_s = gone_s
         self._said: dict[str, str] = {}
+        self._since_s: dict[str, float] = {}
+        """Since when boards that once were there are no boards any more."""
 
     async def run(self) -> None:
         """Look every LOOK_S until cancelled."""
+        looks = 0
         while True:
             await anyio.sleep(LOOK_S)
             if not self._lease.held:
                 continue
+            looks += 1
+            if looks % FORGOTTEN_EVERY == 1:
+                await self._guarded(self._look_at_forgotten, "boards that left")
             await self._guarded(self._intake.reclaim, "entries of a router that died")
             for node in list(self._watch.fleet.nodes.values()):
                 lost_s = node.lost_since_s
@@ -66,6 +75,20 @@ class Strays:
             self._said[what] = str(error)
         else:
             self._said.pop(what, None)
+
+    async def _look_at_forgotten(self) -> None:
+        """A board that left is remembered by the fleet for minutes, by its producers for longer."""
+        known: Any = await self._store.hgetall(keys.INCARNATIONS)
+        now_s, fleet = time.monotonic(), self._watch.fleet.nodes
+        names = [name for name in board_names(known) if name not in fleet]
+        self._since_s = {name: self._since_s.get(name, now_s) for name in names}
+        gone = [name for name in names if now_s - self._since_s[name] >= self._gone_s]
+        pipe = self._store.pipeline(transaction=False)
+        for name in gone:
+            pipe.xlen(keys.node_requests(name))
+        for name, length in zip(gone, await pipe.execute(raise_on_error=False), strict=True):
+            if length != 0:  # an error, too: it is said where the stream is read
+                await self._guarded(partial(self._empty, name), f"board {name}")
 
     async def _empty(self, node: str) -> None:
         stream = keys.node_requests(node)

@@ -59,6 +59,8 @@ class Watch:
         self._looks = 0
         self._raw: bytes | None = None
         self._told: bytes | None = None
+        self._broken: dict[str, str] = {}
+        """What is wrong with a board's report: said once, not every second."""
 
     def poke(self) -> None:
         """Look again soon."""
@@ -140,9 +142,12 @@ class Watch:
         try:
             document = hash_to_wire(fields)
             schema.check("node-health", document)
+            self._broken.pop(name, None)
             return NodeHealth.from_wire(document)
         except (InvalidRequest, ValueError) as error:
-            log.warning("board %s sends a report that breaks its schema: %s", name, error)
+            if self._broken.get(name) != str(error):
+                log.warning("board %s sends a report that breaks its schema: %s", name, error)
+            self._broken[name] = str(error)
             return None
 
     async def _read_config(self) -> None:

@@ -135,10 +135,11 @@ def a_world(
 def worlds(plain: bool = False, gates: bool = True, heat: bool = True) -> st.SearchStrategy[World]:
     """Up to five boards and a dozen requests."""
     sizes = st.tuples(st.integers(0 if gates else 1, len(NAMES)), st.integers(0, 12))
-    return st.builds(
-        lambda sizes, seed: a_world(Random(seed), sizes, plain, gates, heat),
-        sizes, st.integers(0, 2**32),
-    )  # fmt: skip
+
+    def build(sizes: tuple[int, int], seed: int) -> World:
+        return a_world(Random(seed), sizes, plain, gates, heat)
+
+    return st.builds(build, sizes, st.integers(0, 2**32))
 
 
 def boards(name: str) -> st.SearchStrategy[Node]:

@@ -15,13 +15,18 @@ from orion_router.policy.heat import Climate
 from orion_router.policy.lanes import Lane
 from orion_router.policy.plan import Planning
 from orion_router.policy.speeds import Learned
-from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
+from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Load, Waiting
 
 M1, M2, M3 = "m1:latest", "m2:latest", "m3:latest"
 LOAD_S = 10.0
 FIGURES = Learned(100.0, 10.0, LOAD_S)
 NAMES = ("a", "b", "c", "d")
+FIXED = Tuning(
+    margin_s=5.0, waste_price=0.5, drain_factor=1.0, batch_ages_s=300.0, versatility=0.0,
+    decode_weight=1.0, patience=0.0,
+)  # fmt: skip
+"""Round numbers that stay when the laboratory finds better ones."""
 
 
 def about(value: float) -> Any:
@@ -62,7 +67,7 @@ def lane(
 
 def planned(
     boards: Iterable[Node], queue: list[Waiting], load: Load | None = None, now_s: float = 0.0,
-    known: Beliefs | None = None, tuning: Tuning = DEFAULT_TUNING, whole: bool = False,
+    known: Beliefs | None = None, tuning: Tuning = FIXED, whole: bool = False,
     suspects: frozenset[str] = frozenset(), starvation_s: float = MAX_WHOLE,
 ) -> tuple[Planning, dict[str, str]]:  # fmt: skip
     """A planning step, and which request goes where now."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from typing import Any
 
 import pytest
 
 from contract_ledger.kit import MAILBOX, STAMP, Bench, a_request
 from orion_contracts import keys
+from orion_contracts.entries import Refusal, read_entry
 from orion_contracts.ledger import Obstacle
 
 
@@ -246,6 +249,15 @@ async def test_refused_entry_gets_answer_dead_letter_and_is_settled(bench: Bench
     assert await bench.store.xlen(keys.REQUESTS) == 0
 
 
+async def test_a_dead_letter_is_text_whatever_the_entry_held(bench: Bench) -> None:
+    """Readers that decode it must not stumble over the one who wrote it."""
+    await bench.ledger.refuse(await bench.entry(), "", "", b"", "\ud800 bad", b"\xff" * 600)
+    ((_, letter),) = await bench.store.xrange(keys.DEAD)
+    said = {name.decode(): value.decode() for name, value in letter.items()}
+    assert said["why"] == "? bad"
+    assert 0 < len(letter[b"sample"]) <= 512
+
+
 async def test_corrected_request_under_a_refused_id_streams_as_usual(bench: Bench) -> None:
     """A producer that mends its entry and sends it again under the same id loses no chunk."""
     request = a_request(stream=True)
@@ -293,3 +305,16 @@ async def test_obstacles_are_the_wrappers_words() -> None:
     names = {"NOT_PLANNER", "NODE_DEAD", "DRAINING", "FULL", "GONE", "BARRED"}
 
     assert {str(o) for o in Obstacle} == names
+
+
+async def test_a_callback_of_another_request_is_answered_on_its_own_stream(bench: Bench) -> None:
+    """The contract's word: an error response where the id is usable, though the callback is not."""
+    request = a_request(callback=keys.responses(str(uuid.uuid4())))
+    refusal = read_entry({b"payload": json.dumps(request.to_wire()).encode()}, "test")
+    assert isinstance(refusal, Refusal)
+    why, request_id, callback, final, sample = refusal
+    entry = await bench.entry()
+    await bench.ledger.refuse(entry, request_id, callback, final, why, sample)
+
+    assert (await bench.the_final(request.request_id))["error_code"] == "invalid_request"
+    assert await bench.finals(request.callback.rpartition(":")[2]) == []

@@ -186,3 +186,16 @@ async def test_released_work_runs_elsewhere(bench: Bench) -> None:
     assert await bench.finish(again) == "OK"
     assert await bench.finish(held) == "DUP"
     await bench.the_final(held.request_id)
+
+
+async def test_the_name_of_a_board_that_left_is_kept_in_bounds(bench: Bench) -> None:
+    """Planners look at its stream; names that come and go for ever do not fill the store."""
+    await bench.ledger.enlist("pi-a", "i1")
+    await bench.ledger.leave("pi-a", "i1")
+    assert await bench.store.hkeys(keys.INCARNATIONS) == [b"pi-a"]
+
+    await bench.ledger.enlist("pi-b", "i1")
+    await bench.store.hset(keys.INCARNATIONS, mapping={f"pi-{n}": "i" for n in range(1000)})
+    await bench.ledger.leave("pi-b", "i1")
+    assert await bench.store.hexists(keys.INCARNATIONS, "pi-a")
+    assert not await bench.store.hexists(keys.INCARNATIONS, "pi-b")

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, cast
 
+from orion_contracts.entry_kinds import SAMPLE_BYTES
 from orion_contracts.ledger.boards import BoardCalls
 from orion_contracts.ledger.planning import PlannerCalls
 from orion_contracts.ledger.replies import (
@@ -20,7 +21,7 @@ from orion_contracts.ledger.replies import (
     Started,
 )
 from orion_contracts.messages import PRIORITY_CLASS, InferenceRequest
-from orion_contracts.spelling import text
+from orion_contracts.spelling import text, whole
 from orion_contracts.stamp import iso_now
 
 NOWHERE = DirectEntry("", "", "")
@@ -131,8 +132,10 @@ class Ledger(BoardCalls, PlannerCalls):
         why: str,
         sample: bytes,
     ) -> None:
-        """Settle an entry that is no valid request: error answer (where possible), dead letter."""
-        await self._call("refuse", *source, request_id, callback, final, why, sample)
+        """Settle an entry that is no valid request: error answer (where possible), dead letter
+        with the beginning of `sample`, as text whatever its bytes are."""
+        said, kept = why.encode("utf-8", "replace"), whole(sample, SAMPLE_BYTES)
+        await self._call("refuse", *source, request_id, callback, final, said, kept)
 
     async def dispatch(self, request_id: str, node: str, epoch: str, depth: int) -> Dispatched:
         """Give a queued request to a board that has fewer than `depth` in flight."""

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from orion_lab.plots.svg import nice
 
-_WIDE, _ROW, _NAME, _GAP = 470.0, 15.0, 150.0, 34.0
+_WIDE, _ROW, _NAME, _GAP = 470.0, 15.0, 158.0, 34.0
 _OURS, _OTHERS = "#0072b2", "#b9c2cb"
 _FONT: Final = "font-family='Helvetica, Arial, sans-serif' font-size='11'"
 

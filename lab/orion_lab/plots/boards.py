@@ -66,7 +66,7 @@ def _column(run: Seen, colours: dict[str, str], high_c: float, most: float) -> l
     )
     return [
         Lines(
-            f"{run.name}: temperature, °C (no new work above 75, throttles from 80)",
+            f"{run.name}: °C (gate 75, throttling 80)",
             heat,
             ((GATE_C, ""), (HARD_C, "")),
             high=high_c,

@@ -7,12 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+from orion_lab.sim.peers.catalogue import PEERS
 from orion_lab.study import matrix
 from orion_lab.study.labour import complete
 from orion_lab.study.saved import Saved
 from orion_lab.study.tables import plain
 from orion_lab.study.targets import TARGETS
-from orion_lab.study.verdicts import counts, judge, listing
+from orion_lab.study.verdicts import counts, judge, listing, lost
 
 CACHE = Path(".cache/lab/cells.jsonl")
 
@@ -32,10 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
         return show(asked.docs)
     saved, began_s = Saved(asked.cache), time.monotonic()
     seeds = matrix.SEEDS[: asked.seeds]
+    peers, groups = tuple(PEERS), matrix.MAIN_GROUPS
+    if asked.part == "quick":
+        peers, groups = tuple(matrix.QUICK_POLICIES[1:]), matrix.QUICK_GROUPS
     try:
         if asked.part == "quick":
             complete(saved, matrix.quick(seeds), asked.processes)
-            for group in matrix.QUICK_GROUPS:
+            for group in groups:
                 print(plain(saved, group, matrix.QUICK_POLICIES, seeds), end="\n\n")
         else:
             from orion_lab.study.page import write
@@ -44,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             write(saved, seeds, asked.docs)
         judged = judge(saved, TARGETS, seeds)
         print(listing(judged))
+        print(f"p95 against the best of the peers, per cell: {lost(saved, groups, peers, seeds)}")
         print(f"{counts(judged)}; {len(seeds)} seeds; took {time.monotonic() - began_s:.0f} s")
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)

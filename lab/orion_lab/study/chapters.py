@@ -9,7 +9,7 @@ from orion_lab.sim.peers.catalogue import PEERS
 from orion_lab.sim.ratios import ratio
 from orion_lab.study import matrix
 from orion_lab.study.cells import OURS, Cell, Group
-from orion_lab.study.contenders import ABLATIONS, MINDS, MISLED, STICKY, ablated
+from orion_lab.study.contenders import ABLATIONS, GATED, LC, MINDS, MISLED, NO_HEAT, STICKY, ablated
 from orion_lab.study.figures import against, mean, of_seeds
 from orion_lab.study.saved import Saved
 from orion_lab.study.tables import changes, markdown, rows
@@ -101,6 +101,21 @@ def _robust(
     ]  # fmt: skip
 
 
+def heat(saved: Saved, seeds: Seeds) -> str:
+    """What the thermal rules cost and what they are worth."""
+    policies = (OURS, ablated("no heat term"), NO_HEAT, LC, GATED, STICKY)
+    names = ("TTFT", "TTFT p95", "node-s above 80 °C", "throttled")
+    parts: list[str] = []
+    for group in matrix.groups(("hot",), "ab"):
+        lines = [
+            [policy, *(f"{mean(of_seeds(saved, group, policy, name, seeds)):.1f}"
+                       for name in names)]
+            for policy in policies
+        ]  # fmt: skip
+        parts.append(f"{group}:\n\n{markdown(['policy', *names], lines)}")
+    return "\n\n".join(parts)
+
+
 def minds(saved: Saved, seeds: Seeds) -> str:
     """How often the plan of a waiting request names another board than the plan before."""
     lines: list[list[str]] = []
@@ -136,7 +151,7 @@ def bounds(saved: Saved, seeds: Seeds) -> str:
 def tables(saved: Saved, seeds: Seeds) -> str:
     """Every group."""
     parts: list[str] = []
-    for group in (*matrix.MAIN_GROUPS, *matrix.OVERLOADED):
+    for group in matrix.MAIN_GROUPS:
         table = markdown(*rows(saved, group, POLICIES, seeds))
         parts.append(f"<details><summary>{group}</summary>\n\n{table}\n\n</details>")
     return "\n\n".join(parts)
@@ -146,6 +161,7 @@ CHAPTERS: tuple[tuple[str, Chapter], ...] = (
     ("Targets", targets),
     ("The 95th percentile against the best peer", promise),
     ("What each ingredient is worth", ablations),
+    ("Heat", heat),
     ("Robustness", robustness),
     ("Changes of mind", minds),
     ("Distance to the bounds", bounds),

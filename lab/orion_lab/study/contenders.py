@@ -40,8 +40,7 @@ ABLATIONS: Final[dict[str, Tuning]] = {
     "no margin": replace(_D, margin_s=0.0),
     "margin 15 s": replace(_D, margin_s=15.0),
     "decoding weighs half": replace(_D, decode_weight=0.5),
-    "fixed bound 30 s": replace(_D, starvation_s=30.0, drain_factor=0.0),
-    "fixed bound 120 s": replace(_D, starvation_s=120.0, drain_factor=0.0),
+    "fixed bound": replace(_D, drain_factor=0.0),
     "no class ageing": replace(_D, batch_ages_s=1e9),
 }
 """Each is `ours` with one thing changed."""
@@ -51,6 +50,7 @@ _FAST, _SLOW = 1.5, 0.5
 MISLED: Final[dict[str, Callable[[Fleet, int], Wrong]]] = {
     "lengths +50 %": lambda _, __: Wrong(lengths=_FAST),
     "lengths -50 %": lambda _, __: Wrong(lengths=_SLOW),
+    "rates ±50 % per board": lambda fleet, seed: Wrong(rates=_rates(fleet, seed, alike=True)),
     "rates ±50 % per board and model": lambda fleet, seed: Wrong(rates=_rates(fleet, seed)),
     "rates ±50 %, lengths +50 %": lambda fleet, seed: Wrong(_rates(fleet, seed), _FAST),
     "rates ±50 %, lengths -50 %": lambda fleet, seed: Wrong(_rates(fleet, seed), _SLOW),
@@ -87,9 +87,12 @@ def contender(name: str, fleet: Fleet, seed: int) -> Policy:
     return Ours(name=name, wrong=MISLED[change](fleet, seed))
 
 
-def _rates(fleet: Fleet, seed: int) -> dict[tuple[str, str], float]:
-    """Half of the boards' rates are believed too high, half too low, and stay so."""
+def _rates(fleet: Fleet, seed: int, *, alike: bool = False) -> dict[tuple[str, str], float]:
+    """Rates are believed half too high or half too low, and stay so; `alike`: a board's all."""
     rng = Random(f"wrong/{seed}")
-    return {
-        (board, model): rng.choice((_FAST, _SLOW)) for board in fleet.names() for model, _ in MIX
-    }
+    found: dict[tuple[str, str], float] = {}
+    for board in fleet.names():
+        factor = rng.choice((_FAST, _SLOW))
+        for model, _ in MIX:
+            found[board, model] = factor if alike else rng.choice((_FAST, _SLOW))
+    return found

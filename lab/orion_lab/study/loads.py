@@ -13,11 +13,8 @@ from orion_lab.sim.workloads import CHAT, POISSON, WORKLOADS, Workload, frozen
 
 FROZEN: Final = "frozen chat"
 FROZEN_S: Final = 1200.0
-OPEN: Final = replace(POISSON, name="open chat", users=6)
-"""About 70 % of what a fleet can do: an open loop beyond that only measures its own length."""
-OVERLOAD: Final = replace(POISSON, name="overload")
-"""More than a fleet can do, for an hour."""
-_NAMED: Final = {each.name: each for each in (*WORKLOADS.values(), OPEN, OVERLOAD)}
+OPEN: Final = replace(POISSON, name="open chat")
+_NAMED: Final = {each.name: each for each in (*WORKLOADS.values(), OPEN)}
 NAMES: Final = (*_NAMED, FROZEN)
 
 

@@ -55,7 +55,6 @@ MAIN_GROUPS: Final = [
     *groups(("chat", "light", "mixed", "open chat"), "abc", kept=(8,)),
     *in_each_world(groups(("chat",), "abc"), (NO_PAGE_CACHE,)),
 ]
-OVERLOADED: Final = groups(("overload",), "ab")
 BOUND_GROUPS: Final = groups(("burst", FROZEN), "ab")
 ABLATION_GROUPS: Final = [
     *groups(("chat", "burst", "mixed", "hot"), "ab"),
@@ -75,7 +74,7 @@ def quick(seeds: Sequence[int] = SEEDS) -> list[Cell]:
 def full(seeds: Sequence[int] = SEEDS) -> Iterator[Cell]:
     """Of `make lab-full`, in the order of their use."""
     yield from quick(seeds)
-    yield from cells([*MAIN_GROUPS, *OVERLOADED], (OURS, *PEERS), seeds)
+    yield from cells(MAIN_GROUPS, (OURS, *PEERS), seeds)
     yield from cells(groups(("hot",), "abc"), (NO_HEAT,), seeds)
     yield from cells(ABLATION_GROUPS, (OURS, *map(ablated, ABLATIONS)), seeds)
     yield from robustness(seeds)

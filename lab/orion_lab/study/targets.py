@@ -12,6 +12,7 @@ from orion_lab.study.loads import FROZEN
 
 How = Literal["ratio", "totals", "value", "bound"]
 MAKESPAN_BOUND, ANNEALED = "makespan_s", "annealed_first_token_s"
+_BOUNDS: Final = {MAKESPAN_BOUND: "the least possible", ANNEALED: "annealed with foresight"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Target:
     @property
     def text(self) -> str:
         """For people."""
-        against = f" / {self.other}" if self.other else ""
+        other = _BOUNDS.get(self.other, self.other)
+        against = f" / {other}" if other else ""
         return f"{self.group}: {self.figure}{against}"
 
     def kept(self, measured: float, wanted: float) -> bool:

@@ -117,3 +117,10 @@ def leads(
         best = min(peers, key=lambda peer: mean(of_seeds(saved, group, peer, figure, seeds)))
         found.append(Lead(group, best, against(saved, group, OURS, best, figure, seeds)))
     return found
+
+
+def lost(saved: Saved, groups: Sequence[Group], peers: Sequence[str], seeds: Sequence[int]) -> str:
+    """The cells whose p95 is worse than the best peer's, in a sentence."""
+    found = [each for each in leads(saved, groups, peers, seeds) if each.lost]
+    named = "".join(f"\n  {each.group}: {each.ratio.mean:.2f} of {each.peer}" for each in found)
+    return f"{len(found)} of {len(groups)} lost{named}"

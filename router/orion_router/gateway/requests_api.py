@@ -20,6 +20,7 @@ from orion_router.events import Final
 from orion_router.gateway import identity
 from orion_router.gateway.bodies import Body
 from orion_router.gateway.body import ClientGone, read_body, read_object
+from orion_router.gateway.departure import ClientWatch
 from orion_router.gateway.door import Door
 from orion_router.gateway.faults import GatewayError
 from orion_router.gateway.headers import announced, read_headers
@@ -54,10 +55,15 @@ class RequestsApi:
                 with door.enter():
                     request_id, follower = await self._submit(request, body, wait_s > 0)
                     body.release()  # before anybody waits for the answer
+                    watch, final = ClientWatch(request.receive), None
                     try:
-                        final = await _wait(follower, wait_s) if wait_s > 0 else None
+                        if wait_s > 0:
+                            async with watch:  # who left takes no place; the request goes on
+                                final = await _wait(follower, wait_s)
                     finally:
                         follower.close()
+                    if watch.left:
+                        raise ClientGone
         except ClientGone:
             return Response(status_code=499)
         headers = {"location": f"/v1/requests/{request_id}", "x-orion-request-id": request_id}

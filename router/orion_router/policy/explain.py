@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
@@ -30,7 +30,8 @@ def candidates(
     that it has to go to."""
     at = {lane.name: lane for lane in lanes}
     model = normal(item.meta.model)
-    cached = beliefs.prompts.kept(model, item.meta.prefixes) if item.meta.prefixes else {}
+    chain = item.meta.prefixes
+    cached: Mapping[str, int] = beliefs.prompts.kept(model, chain) if chain else {}
     looked: list[Candidate] = []
     for node in nodes:
         lane = at.get(node.name)

@@ -47,7 +47,8 @@ class Lane:
     """One board that may take work."""
 
     __slots__ = ("all_free_s", "alone", "batches", "busy", "climate", "derate", "ends_s", "first_s",
-                 "free", "headroom_s", "held", "memory", "name", "node", "now_s", "slots")  # fmt: skip
+                 "free", "headroom_s", "held", "memory", "name", "node", "now_s",
+                 "slots")  # fmt: skip
 
     def __init__(
         self, node: Node, held: dict[str, Held], beliefs: Beliefs, now_s: float, heat: bool

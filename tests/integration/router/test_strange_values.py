@@ -194,3 +194,31 @@ async def test_a_board_that_left_is_forgotten_and_a_silent_one_is_not(
             silent = watch.fleet.nodes["pi-b"]
             assert (silent.reasons, watch.fleet.knows("m1")) == (("silent",), True)
             tasks.cancel_scope.cancel()
+
+
+async def test_a_report_that_breaks_its_schema_is_said_once(
+    store_client: Client, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not with every look: the log lies on a card that wears."""
+    await enlisted(store_client, "pi-a")
+    spoilt: Any = store_client.hset(keys.node_health("pi-a"), "slots", b"0")
+    await spoilt
+    looks = 0
+
+    def looked() -> None:
+        nonlocal looks
+        looks += 1
+
+    async with store.connect() as client:
+        watch = Watch(client, "r1", looked)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch.run)
+
+            async def thrice() -> bool:
+                watch.poke()
+                return looks >= 3
+
+            await until(thrice, "nothing is looked at")
+            tasks.cancel_scope.cancel()
+    said = [r for r in caplog.records if "breaks its schema" in r.getMessage()]
+    assert len(said) == 1

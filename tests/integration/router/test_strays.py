@@ -70,3 +70,24 @@ async def test_a_stream_of_another_type_does_not_stop_the_boards_behind_it(
         await until(emptied, "an entry stays")
         assert await store_client.xlen(keys.DEAD) == 1  # the one that is neither
         tasks.cancel_scope.cancel()
+
+
+async def test_the_stream_of_a_board_that_left_and_was_forgotten_is_emptied(
+    store_client: redis.asyncio.Redis, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its producer still knows the name. No router saw the board, so none remembers it."""
+    monkeypatch.setattr(module, "LOOK_S", 0.05)
+    await ensure_library(store_client)
+    await Ledger(store_client).enlist("pi-a", "i1")
+    await Ledger(store_client).leave("pi-a", "i1")
+    asked = InferenceRequest(
+        request_id=str(uuid.uuid4()), model="m1", timestamp="2026-01-01T00:00:00Z", source="test",
+        messages=({"role": "user", "content": "hello"},),
+    )  # fmt: skip
+    async with running(SETTINGS, store.connect) as router, anyio.create_task_group() as tasks:
+        await store_client.xadd(
+            keys.node_requests("pi-a"), {"payload": orjson.dumps(asked.to_wire())}
+        )
+        tasks.start_soon(quick(router).run)
+        await until(lambda: store_client.exists(keys.record(asked.request_id)), "not moved")
+        tasks.cancel_scope.cancel()

@@ -45,6 +45,8 @@ class FakeEngine:
     def __init__(self) -> None:
         self.script: list[Step] = [{"content": "Hel"}, {"content": "lo"}, Done("stop", 3, 2)]
         self.resident = {"tiny:latest"}
+        self.context = 0
+        """That of every model in memory; 0: not told."""
         self.seen: list[InferenceRequest] = []
         self.loads = 0
         self.aborted = 0
@@ -80,7 +82,9 @@ class FakeEngine:
         if self.down is not None:
             raise self.down
         names = sorted(self.resident)
-        resident = tuple(ResidentModel(name=n, digest=n) for n in names)
+        resident = tuple(
+            ResidentModel(name=n, digest=n, context_length=self.context) for n in names
+        )
         disk = tuple(DiskModel(name=n, digest=n, size_bytes=100) for n in names)
         return Census("0.30.0", resident, disk if with_disk else None)
 

@@ -12,6 +12,8 @@ from redis import exceptions
 
 from orion_contracts import keys
 from orion_contracts.classes import GIB, classify
+from orion_contracts.entries import Refusal, read_cancel, read_entry
+from orion_contracts.entry_kinds import Garbage, kind_of
 from orion_contracts.errors import (
     EngineError,
     InvalidRequest,
@@ -23,6 +25,7 @@ from orion_contracts.flags import Flags, bounded_int, port, positive_float, vari
 from orion_contracts.ledger import VERSION, is_lasting, library_source
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta, describe
+from orion_contracts.spelling import whole
 from orion_contracts.stamp import iso
 from orion_contracts.store import connect, read_password, store_url
 
@@ -227,3 +230,38 @@ def test_an_error_is_the_stores_or_the_calls() -> None:
         exceptions.AuthenticationError, OSError,
     ):  # fmt: skip
         assert not is_lasting(kind(f"user_function:1: {WITHIN}")), kind
+
+
+@given(
+    st.binary(max_size=40) | st.text(max_size=20).map(lambda t: t.encode("utf-8", "replace")),
+    st.integers(1, 24),
+)
+def test_a_sample_is_text_that_ends_with_a_whole_character(raw: bytes, most: int) -> None:
+    """Of text: a beginning of it, at most three bytes short; of other bytes: text as well."""
+    kept = whole(raw, most)
+    assert len(kept) <= most
+    said = kept.decode()
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return
+    assert raw.startswith(kept)
+    assert len(kept) > min(len(raw), most) - 4
+    assert "\ufffd" not in said or "\ufffd".encode() in raw
+
+
+def test_every_sample_of_an_entry_is_text() -> None:
+    """Cut in mid-character, or no UTF-8 from the beginning."""
+    umlauts = ("x" + "ä" * 400).encode()
+    fields: dict[bytes, bytes] = {umlauts: umlauts, b"\xff\xfe": b"\xff"}
+    garbage = kind_of(fields)
+    assert isinstance(garbage, Garbage)
+    refusals = (
+        read_entry(fields, "s"), read_entry({b"payload": umlauts}, "s"),
+        read_entry({b"payload": b"\xff" * 600}, "s"), read_cancel({**fields, b"type": b"cancel"}),
+    )  # fmt: skip
+    for refusal in refusals:
+        assert isinstance(refusal, Refusal)
+        assert 0 < len(refusal.sample) <= 512
+        refusal.sample.decode()
+    garbage.sample.decode()

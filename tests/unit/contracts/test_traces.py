@@ -121,3 +121,9 @@ def test_too_large_and_too_deep_are_answered(limits: Limits) -> None:
     final = orjson.loads(refusal.final)
     assert (final["status"], final["request_id"]) == ("rejected", ID)
     assert len(refusal.sample) <= 512
+
+
+def test_the_stream_of_another_request_is_no_place_to_answer() -> None:
+    """The request is refused for naming it; who sent it reads why on the stream of its own id."""
+    other = f"orion:inference:responses:{ID.replace('8', '9')}"
+    assert traces(b"", {"request_id": ID, "callback": other}).callback == OWN

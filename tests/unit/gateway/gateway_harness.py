@@ -238,10 +238,12 @@ class Exchange:
                 self.moved.clear()
 
     async def ended(self) -> Exchange:
-        """Wait for the end of the app's call."""
+        """Wait for the end of the app's call; a call that goes on is not cut off here: the app
+        takes that for the server's end, and ends."""
         assert self.task is not None
-        async with asyncio.timeout(4):
-            await self.task
+        ended, _ = await asyncio.wait({self.task}, timeout=4)
+        assert ended, "the app's call goes on"
+        await self.task
         return self
 
     @property

@@ -169,6 +169,20 @@ async def test_requests_by_id_submit_look_cancel() -> None:
     assert unknown.status == 404
 
 
+async def test_who_leaves_while_waiting_for_a_final_takes_no_place() -> None:
+    """Otherwise 1,024 clients that come and go close the gateway for as long as they had asked
+    to wait. The request itself goes on: its id was told to whoever named it."""
+    async with client(FakeDesk([])) as c:
+        exchange = c.open("POST", "/v1/requests?wait=600", CHAT, {"x-orion-request-id": ID})
+        await c.desk.waited.wait()
+        assert c.app.door.open == 1
+
+        exchange.leave()
+        await exchange.ended()
+
+        assert (c.app.door.open, c.desk.closed, c.desk.cancelled) == (0, 1, [])
+
+
 async def test_a_reader_attaches_where_it_was() -> None:
     """`Last-Event-ID` skips what was seen; the final's own id ends the reading."""
     async with client() as c:

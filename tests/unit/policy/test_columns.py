@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from builders.fleets import held, holds, node, waiting
-from builders.worlds import LOAD_S, M1, M2, about, beliefs, lane
+from builders.worlds import FIXED, LOAD_S, M1, M2, about, beliefs, lane
 from orion_contracts.config import NodeConfig
 from orion_router.fleet import Node
 from orion_router.policy.columns import LOOKED_AT, Column, heaviest_load_s
@@ -13,10 +14,8 @@ from orion_router.policy.lanes import Lane
 from orion_router.policy.speeds import Learned
 from orion_router.policy.tuning import Tuning
 
-EVEN = Tuning(versatility=0.0)
 
-
-def column(lanes: list[Lane], price: float = 0.0, tuning: Tuning = EVEN) -> Column:
+def column(lanes: list[Lane], price: float = 0.0, tuning: Tuning = FIXED) -> Column:
     return Column(M1, lanes, beliefs(*(each.name for each in lanes)), tuning, price)
 
 
@@ -44,10 +43,8 @@ def test_tuning_weighs_the_terms() -> None:
     """Without the load term a load is free; the answer's seconds have their weight."""
     lanes = [lane(node("a"))]
 
-    assert column(lanes, 0.5, Tuning(load_term=False, versatility=0.0)).rows == [
-        (0, 5.0, 0.01, 0.1, 0.5)
-    ]
-    assert column(lanes, 0.5, Tuning(margin_s=1.0, decode_weight=0.5, versatility=0.0)).rows == [
+    assert column(lanes, 0.5, replace(FIXED, load_term=False)).rows == [(0, 5.0, 0.01, 0.1, 0.5)]
+    assert column(lanes, 0.5, replace(FIXED, margin_s=1.0, decode_weight=0.5)).rows == [
         (0, 16.0, 0.01, 0.05, 0.5)
     ]
 
@@ -57,12 +54,12 @@ def test_work_that_any_board_can_do_goes_to_the_one_that_others_need_least() -> 
     storage = NodeConfig(storage_bytes_per_second=400e6)
     slow = lane(node("a", ("m1",), models={"m1": 10, "m2": 2_000_000_000}))
     fast = lane(node("b", ("m1",), models={"m1": 10, "m2": 2_000_000_000}, said=storage))
-    found = column([slow, fast], tuning=Tuning(versatility=0.05))
+    found = column([slow, fast], tuning=replace(FIXED, versatility=0.05))
 
     assert [row[1] for row in found.rows] == [about(-0.05 * (0.5 + 2000 / 72)), about(-0.05 * 5.5)]
-    assert heaviest_load_s(slow.node, beliefs()) == about(0.5 + 2000 / 72)
-    assert heaviest_load_s(slow.node, beliefs()) == about(0.5 + 2000 / 72), "the same again"
-    assert heaviest_load_s(node("c", models=()), beliefs()) == about(0.5 + 1000 / 72)
+    assert heaviest_load_s(slow.node) == about(0.5 + 2000 / 72)
+    assert heaviest_load_s(slow.node) == about(0.5 + 2000 / 72), "the same again"
+    assert heaviest_load_s(node("c", models=())) == about(0.5 + 1000 / 72)
 
 
 def test_an_average_board_is_what_a_request_is_reckoned_with() -> None:
@@ -163,7 +160,7 @@ def test_the_best_are_those_for_a_request_of_usual_length() -> None:
     speeds["n01", M1] = Learned(100.0, 5.0, 10.0)  # 12.8 s more for the answer
     known = beliefs()
     lanes = [lane(n, {}, 0.0, known) for n in nodes]
-    found = Column(M1, lanes, type(known)(speeds, {("", ""): 128.0}), EVEN, 0.0)
+    found = Column(M1, lanes, type(known)(speeds, {("", ""): 128.0}), FIXED, 0.0)
 
     assert [row[0] for row in found.rows] == list(range(2, LOOKED_AT + 2))
     assert found.output_tokens == 128.0
@@ -251,4 +248,4 @@ def test_other_models_have_their_own_column() -> None:
     """The same boards, with a load."""
     lanes = [lane(node("a", ("m1",)))]
 
-    assert Column(M2, lanes, beliefs(), EVEN, 0.0).rows == [(0, 15.0, 0.01, 0.1, 0.0)]
+    assert Column(M2, lanes, beliefs(), FIXED, 0.0).rows == [(0, 15.0, 0.01, 0.1, 0.0)]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from builders.fleets import fleet, held, holds, node, waiting
-from builders.worlds import KeptPrompts, about, beliefs, lane
+from builders.worlds import FIXED, KeptPrompts, about, beliefs, lane
 from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Node
 from orion_router.policy import Candidate, Terms, Waiting
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.explain import SHOWN, candidates
+from orion_router.policy.heat import Climate
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Load
 
@@ -20,13 +23,13 @@ NOBODY: frozenset[str] = frozenset()
 def looked(
     item: Waiting, *boards: Node, load: Load | None = None, known: Beliefs | None = None,
     cooling: frozenset[str] = NOBODY, missing: frozenset[str] = NOBODY,
-    tuning: Tuning | None = None,
+    tuning: Tuning = FIXED, pin: str = "",
 ) -> tuple[Candidate, ...]:  # fmt: skip
     """`missing`: boards that have no lane, for a suspect has them."""
     believed, load = known or beliefs(), load or {}
     lanes = [lane(n, dict(load.get(n.name, {})), 0.0, believed)
              for n in boards if n.name not in cooling | missing]  # fmt: skip
-    return candidates(item, boards, load, lanes, cooling, believed, tuning or Tuning())
+    return candidates(item, boards, load, lanes, cooling, believed, tuning, pin)
 
 
 def test_a_warm_board_has_its_terms() -> None:
@@ -122,7 +125,46 @@ def test_without_heat_no_board_is_slow() -> None:
     known = beliefs()
     lanes = [lane(hot, dict(load["a"]), 0.0, known, heat=False)]
     (found,) = candidates(
-        waiting(output_limit=50), [hot], load, lanes, NOBODY, known, Tuning(heat_term=False)
+        waiting(output_limit=50), [hot], load, lanes, NOBODY, known, replace(FIXED, heat_term=False)
     )
 
     assert found.terms == Terms(about(5.0), 0.0, 0.0, 5.0)
+
+
+def test_a_gate_is_named_by_its_word() -> None:
+    """A board that may take no work now says why; a model that it lacks comes before."""
+    hot = node("a", temperature_c=80.0)
+    lacking = node("a", temperature_c=80.0, models=())
+    silent = Node("a", None, True, reasons=("silent",))
+
+    assert [looked(waiting(), each, missing=frozenset({"a"}))[0].reason
+            for each in (hot, lacking, silent)] == ["hot", "no_model", "silent"]  # fmt: skip
+
+
+def test_a_pin_leaves_one_board() -> None:
+    """The others could take it, but are not asked."""
+    found = looked(waiting(), node("a", ("m1",)), node("b"), pin="b")
+
+    assert {each.node: each.reason for each in found} == {"a": "pinned", "b": ""}
+    assert found[0].node == "b"
+
+
+def test_a_board_where_it_failed_has_its_price() -> None:
+    """A million seconds, and the margin where it must load."""
+    item = waiting(failed_on=frozenset({"a", "b"}))
+    found = looked(item, node("a", ("m1",)), node("b"), node("c"))
+
+    assert [each.terms.penalty_s for each in found if each.terms] == [5.0, 1e6, 1e6 + 5.0]
+    assert [each.node for each in found] == ["c", "a", "b"]
+
+
+def test_a_board_that_has_to_cool_says_so() -> None:
+    """128 tokens are fine, 1000 would bring it beyond its limit; unless rest would not help."""
+    known = beliefs(outputs=1000.0, climates={"a": Climate(100.0, 40.0)})
+    warm, cool = node("a", ("m1",), temperature_c=70.0), node("a", ("m1",), temperature_c=42.0)
+    busy = {"a": holds("m1")}
+
+    assert looked(waiting(), warm, known=known)[0].reason == "resting"
+    assert looked(waiting(output_limit=128), warm, known=known)[0].reason == ""
+    assert looked(waiting(), warm, known=known, load=busy)[0].reason == "full"
+    assert looked(waiting(output_limit=9999), cool, known=known)[0].reason == ""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 from builders.fleets import waiting
+from builders.worlds import FIXED
 from orion_router.policy import Tuning, Waiting
 from orion_router.policy.order import Turn, in_turn
 
-TUNING = Tuning(patience=0.0)
+TUNING = FIXED
 
 
 def turns(
@@ -80,7 +82,7 @@ def test_the_bound_grows_with_the_time_the_queue_takes() -> None:
     old, young = waiting(request_id="b", since_s=30.0, priority="batch"), waiting(since_s=99.0)
 
     def starves(drain_s: float, factor: float = 1.0) -> bool:
-        found = turns(old, young, drain_s=drain_s, tuning=Tuning(drain_factor=factor, patience=0.0))
+        found = turns(old, young, drain_s=drain_s, tuning=replace(FIXED, drain_factor=factor))
         return any(turn.starving for turn in found)
 
     assert starves(9.9)
@@ -96,7 +98,7 @@ def test_sources_take_turns_by_seconds_of_work() -> None:
 
     assert order(*many, late) == "0y123"
     assert order(*many, late, work_s=0.4) == "012y3"
-    assert order(*many, late, tuning=Tuning(fairness=False, patience=0.0)) == "0123y"
+    assert order(*many, late, tuning=replace(FIXED, fairness=False)) == "0123y"
 
 
 def test_a_request_that_no_board_can_run_costs_nothing() -> None:
@@ -121,7 +123,7 @@ def test_what_a_source_asked_for_as_batch_delays_only_its_batch() -> None:
 def test_who_asks_for_much_lets_short_ones_pass() -> None:
     """Those that came later by less than its own work: 30 s of it against 1 s."""
     long = waiting(request_id="l", since_s=60.0)
-    tuning = Tuning(patience=1.0)
+    tuning = replace(FIXED, patience=1.0)
 
     def with_short(since_s: float, tuning: Tuning) -> str:
         short = waiting(request_id="s", since_s=since_s)
@@ -129,8 +131,8 @@ def test_who_asks_for_much_lets_short_ones_pass() -> None:
 
     assert with_short(88.9, tuning) == "sl"
     assert with_short(89.1, tuning) == "ls"
-    assert with_short(74.1, Tuning(patience=0.5)) == "sl"
-    assert with_short(74.6, Tuning(patience=0.5)) == "ls"
+    assert with_short(74.1, replace(FIXED, patience=0.5)) == "sl"
+    assert with_short(74.6, replace(FIXED, patience=0.5)) == "ls"
 
 
 def test_who_had_more_than_its_share_comes_later_by_the_difference() -> None:
@@ -143,10 +145,7 @@ def test_who_had_more_than_its_share_comes_later_by_the_difference() -> None:
 
     assert order(greedy, modest(94.9), usage_s=usage) == "mg"
     assert order(greedy, modest(95.1), usage_s=usage) == "gm"
-    assert (
-        order(greedy, modest(94.9), usage_s=usage, tuning=Tuning(fairness=False, patience=0.0))
-        == "gm"
-    )
+    assert order(greedy, modest(94.9), usage_s=usage, tuning=replace(FIXED, fairness=False)) == "gm"
 
 
 def test_a_source_that_had_nothing_has_no_credit() -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, log
 
 import pytest
 
 from builders.fleets import held, holds, node, waiting
-from builders.worlds import M1, KeptPrompts, beliefs, planned
+from builders.worlds import FIXED, M1, KeptPrompts, beliefs, planned
 from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Node
 from orion_router.held import Held
-from orion_router.policy import Tuning, Waiting
+from orion_router.policy import Waiting
 from orion_router.policy.heat import Climate
 from orion_router.policy.values import Load
 
 HOME, OTHER = node("a", ("m1",)), node("b")
-QUIET = Tuning(waste_price=0.0, patience=0.0)
+QUIET = replace(FIXED, waste_price=0.0)
 
 
 def goes(boards: list[Node], *queue: Waiting, load: Load | None = None, **facts: object) -> str:
@@ -73,7 +74,7 @@ def test_the_longest_prompt_is_read_where_reading_is_cheap() -> None:
 
     assert goes(boards, item, known=known) == "r1:b"
     assert goes(boards, item, known=known, load={"b": holds("m1")}) == ""
-    assert goes(boards, item, known=known, tuning=Tuning(prefix_term=False)) == "r1:a"
+    assert goes(boards, item, known=known, tuning=replace(FIXED, prefix_term=False)) == "r1:a"
     assert goes(boards, waiting(input_tokens=3200), known=known) == "r1:a"
 
 
@@ -142,7 +143,7 @@ def test_who_starves_keeps_the_board_for_the_load_it_needs() -> None:
 
     assert goes([alone], old, young, now_s=100.0, starvation_s=200.0) == "young:a"
     assert goes([alone], old, young, now_s=100.0, starvation_s=60.0) == "old:a"
-    unbatched = Tuning(batching=False)
+    unbatched = replace(FIXED, batching=False)
     assert goes([alone], old, young, now_s=100.0, starvation_s=200.0, tuning=unbatched) == "old:a"
 
 
@@ -176,7 +177,7 @@ def test_a_long_request_waits_until_its_board_is_cool() -> None:
 
     assert goes([warm], waiting(output_limit=128), known=known) == "r1:a"
     assert goes([warm], waiting(), known=known) == ""
-    assert goes([warm], waiting(), known=known, tuning=Tuning(heat_term=False)) == "r1:a"
+    assert goes([warm], waiting(), known=known, tuning=replace(FIXED, heat_term=False)) == "r1:a"
     assert goes([warm, OTHER], waiting(), known=known) == "r1:b"
     assert goes([warm, OTHER], waiting(output_limit=128), known=known) == "r1:a"
 

@@ -199,11 +199,11 @@ def test_every_refusal_has_its_word() -> None:
     }
 
 
-def test_an_excluded_board_is_no_candidate() -> None:
-    """The gates' words are the fleet's: a decision tells of the boards that may take work."""
+def test_an_excluded_board_is_named_with_its_gate() -> None:
+    """The gates' words are the fleet's."""
     looked = decide(waiting(), fleet(node("a"), node("b", temperature_c=80.0)), {}, 0.0, ROUTING)
 
-    assert [c.node for c in looked.candidates] == ["a"]
+    assert {c.node: c.reason for c in looked.candidates} == {"a": "", "b": "hot"}
 
 
 def test_a_newcomer_is_decided_like_a_queued_request() -> None:

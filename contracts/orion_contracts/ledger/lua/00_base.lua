@@ -13,7 +13,8 @@ local FACTS_BYTES = 300 -- what a run measured travels with the doorbell: longer
 local MOST_MS = 1e13 -- any time is below: a queue's score is class * 1e13 + time
 local FINAL_SEQ = '999999999' -- a final's stream id is attempt-FINAL_SEQ: after every chunk of its attempt
 
-local INCARNATIONS = P .. 'incarnations' -- node -> its worker's present life; outlives its sign of life
+local INCARNATIONS = P .. 'incarnations' -- node -> its worker's last life; outlives its sign of life, and the board's leaving
+local MOST_KNOWN = 1000 -- names that are kept after their boards left
 
 local function record(id) return P .. 'req:' .. id end
 local function inflight(node) return P .. 'inflight:' .. node end

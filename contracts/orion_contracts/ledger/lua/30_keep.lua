@@ -88,7 +88,8 @@ local function leave(_, a)
   for _, h in ipairs(held) do give_back(h[1], h[2], 'none', 'its worker was stopped', limits, a[3]) end
   redis.call('DEL', alive(node), lost(node), P .. 'node:' .. node)
   redis.call('SREM', NODES, node)
-  redis.call('HDEL', INCARNATIONS, node)
+  -- Its name stays: who knows it may go on to put requests on its stream, and they are not to lie there.
+  if redis.call('HLEN', INCARNATIONS) > MOST_KNOWN then redis.call('HDEL', INCARNATIONS, node) end
   ring('node', '', node, 'left')
   return #held
 end
