@@ -91,7 +91,7 @@ def decide(
     best = min(usable, key=lambda each: each.terms.cost_s if each.terms else 0.0, default=None)
     return Decision(
         item.request_id, "wait", best.node if best else "",
-        why=_waits(best), candidates=looked, model=item.meta.model,
+        why=_waits(best, bool(planning.hopeless)), candidates=looked, model=item.meta.model,
     )  # fmt: skip
 
 
@@ -144,7 +144,9 @@ def _looked(
     return candidates(item, nodes, load, planning.lanes, cooling, beliefs, tuning, pins(item))
 
 
-def _waits(best: Candidate | None) -> str:
+def _waits(best: Candidate | None, hopeless: bool) -> str:
+    if hopeless:
+        return "its deadline is too near for any board"
     if best is None:
         return "no free board"
     return "its board has to cool first" if best.reason == "resting" else "its board is busy"
