@@ -55,7 +55,8 @@ def final(
         why, code = "cancelled by its client", "cancelled"
     response = InferenceResponse(
         request_id=request.request_id,
-        model=request.model,
+        model=request.called,
+        fallback_from=request.fallback_from or None,
         timestamp=iso_now(),
         source=source(node),
         status=status,

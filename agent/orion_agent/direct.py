@@ -11,6 +11,7 @@ from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry, Ledger, Started
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
+from orion_contracts.naming import Understood
 from orion_contracts.sizes import Limits
 from orion_contracts.traces import Traces, traces
 
@@ -48,17 +49,16 @@ async def refuse(
 
 
 async def take(
-    ledger: Ledger, node: str, incarnation: str, entry: DirectEntry, request: InferenceRequest,
-    raw: bytes, key: bytes,
+    ledger: Ledger, node: str, incarnation: str, entry: DirectEntry, asked: Understood, key: bytes,
 ) -> Started | None:  # fmt: skip
     """Admit the request and begin to run it here, in one step; None: it was seen before."""
-    meta = describe(request, pin=node, key=key, body_bytes=len(raw))
-    return await ledger.take(request, raw, meta.to_bytes(), entry, node, incarnation)
+    meta = describe(asked.request, pin=node, key=key, body_bytes=len(asked.body))
+    return await ledger.take(
+        asked.request, asked.body, meta.to_bytes(), entry, node, incarnation, asked.mark
+    )
 
 
-async def pass_on(
-    ledger: Ledger, entry: DirectEntry, request: InferenceRequest, raw: bytes, key: bytes
-) -> None:
+async def pass_on(ledger: Ledger, entry: DirectEntry, asked: Understood, key: bytes) -> None:
     """Admit the request without a pin: this board may not run it now, so a router places it."""
-    meta = describe(request, key=key, body_bytes=len(raw))
-    await ledger.admit(request, raw, meta.to_bytes(), source=entry)
+    meta = describe(asked.request, key=key, body_bytes=len(asked.body))
+    await ledger.admit(asked.request, asked.body, meta.to_bytes(), source=entry, mark=asked.mark)

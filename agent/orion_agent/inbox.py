@@ -25,6 +25,7 @@ from orion_contracts.entry_kinds import Direct, Doorbell, Garbage, kind_of
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.ledger import DirectEntry
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.naming import Understood
 from orion_contracts.sizes import Limits
 from orion_contracts.streams import read_group
 
@@ -44,7 +45,11 @@ class Worker(Protocol):
         """Start what a doorbell announced."""
         ...
 
-    def take(self, entry: DirectEntry, request: InferenceRequest, raw: bytes) -> None:
+    def understand(self, request: InferenceRequest, raw: bytes) -> Understood:
+        """What the request asks for, by the configuration."""
+        ...
+
+    def take(self, entry: DirectEntry, asked: Understood) -> None:
         """Run a request that came straight here."""
         ...
 
@@ -156,10 +161,11 @@ class Inbox:
         except InvalidRequest as error:
             await self._settler.refuse(entry, raw, error)
             return
+        asked = self._worker.understand(request, raw)
         if self._slots.closed or not self._worker.may_run_direct():
-            await self._settler.pass_on(entry, request, raw)
+            await self._settler.pass_on(entry, asked)
             return
-        self._worker.take(self._settler.source(entry), request, raw)
+        self._worker.take(self._settler.source(entry), asked)
 
     async def turn_all_away(self) -> None:
         """The worker stops: what was assigned but not started goes back, and requests of other

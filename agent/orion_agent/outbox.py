@@ -37,7 +37,11 @@ def size(text: str) -> int:
 class Outbox:
     """What one attempt has produced. `wake` is set when there is something new to look at."""
 
-    def __init__(self, request_id: str, attempt: int, source: str, stream: bool) -> None:
+    def __init__(
+        self, request_id: str, attempt: int, source: str, stream: bool,
+        more: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`more`: what else the first chunk tells."""
         head = {
             "version": VERSION,
             "request_id": request_id,
@@ -46,6 +50,7 @@ class Outbox:
         }
         self._head = orjson.dumps(head)[:-1]
         self._stream = stream
+        self._more = b"," + orjson.dumps(more)[1:-1] if more else b""
         self._waiting: list[Delta] = []
         self._content: list[str] = []
         self._thinking: list[str] = []
@@ -101,7 +106,9 @@ class Outbox:
         self.seq += 1
         facts = b""
         if self.seq == 1:
-            facts = b',"residency":"%b","queue_ms":%d' % (residency.encode(), queue_ms)
+            facts = b',"residency":"%b","queue_ms":%d%b' % (
+                residency.encode(), queue_ms, self._more,
+            )  # fmt: skip
         return b'%b,"seq":%d,"timestamp":"%b"%b,"deltas":%b}' % (
             self._head, self.seq, iso_now().encode(), facts, dumps(deltas),
         )  # fmt: skip

@@ -32,9 +32,11 @@ class Producer:
         now = time.monotonic()
         warm = tools.view.is_resident(request)
         self.timing = answer.Timing(now, started.queue_ms, "warm" if warm else "cold")
+        used = {"model": request.model, "fallback_from": request.fallback_from}
         self.outbox = Outbox(
-            request.request_id, started.attempt, answer.source(tools.node), request.stream
-        )
+            request.request_id, started.attempt, answer.source(tools.node), request.stream,
+            used if request.fallback_from else None,
+        )  # fmt: skip
         self.ended: Done | OrionError | None = None
         self._silence = Silence(now, tools.stall_prefill_s)
         self._load_until_s = now

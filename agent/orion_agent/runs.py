@@ -22,6 +22,7 @@ from orion_contracts.entry_kinds import Doorbell
 from orion_contracts.errors import LedgerRefused
 from orion_contracts.ledger import DirectEntry, FailureKind, Started
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.naming import Understood, by_real_name, understood
 
 Begin = Callable[[], Awaitable[Started | None]]
 """Asks the ledger for the right to run; None: it is not, or no longer, ours."""
@@ -49,15 +50,19 @@ class Runs:
             entry, bell.request_id, lambda: ledger.start(who.node, entry, *bell, who.incarnation)
         )
 
-    def take(self, entry: DirectEntry, request: InferenceRequest, raw: bytes) -> None:
+    def understand(self, request: InferenceRequest, raw: bytes) -> Understood:
+        """What the request asks for, by the configuration."""
+        return understood(request, by_real_name(request, self._p.reporter.config), raw)
+
+    def take(self, entry: DirectEntry, asked: Understood) -> None:
         """Run a request that came straight here."""
         ledger, who, key = self._p.ledger, self._p.who, self._p.reporter.prefix_key
         self._begin(
             entry.entry,
-            request.request_id,
-            lambda: direct.take(ledger, who.node, who.incarnation, entry, request, raw, key),
-            request,
-            raw,
+            asked.request.request_id,
+            lambda: direct.take(ledger, who.node, who.incarnation, entry, asked, key),
+            asked.request,
+            asked.body,
         )
 
     def _begin(

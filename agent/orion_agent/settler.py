@@ -18,7 +18,7 @@ from orion_contracts import keys
 from orion_contracts.entry_kinds import Doorbell
 from orion_contracts.errors import InvalidRequest, LedgerRefused
 from orion_contracts.ledger import DirectEntry, FailureKind, Ledger
-from orion_contracts.messages import InferenceRequest
+from orion_contracts.naming import Understood
 from orion_contracts.sizes import Limits
 from orion_contracts.traces import Traces
 
@@ -61,15 +61,15 @@ class Settler:
             logger.error("entry %s: no dead letter could be written: %s", entry, failure)
             await self.drop(entry)
 
-    async def pass_on(self, entry: str, request: InferenceRequest, raw: bytes) -> None:
+    async def pass_on(self, entry: str, asked: Understood) -> None:
         """To the queue: this board may not run it now."""
         source = self.source(entry)
         try:
             await self._patience.insist(
-                lambda: direct.pass_on(self._ledger, source, request, raw, self._prefix_key())
+                lambda: direct.pass_on(self._ledger, source, asked, self._prefix_key())
             )
         except ResponseError as error:
-            await self.refuse(entry, raw, LedgerRefused(error))
+            await self.refuse(entry, asked.body, LedgerRefused(error))
 
     async def turn_away(self, entry: str, bell: Doorbell) -> None:
         """Back to its place in the queue, unharmed: the engine is in no state to work."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orion_contracts.aliases import real_names, tagged
+
 WhenNoNodeEligible = Literal["Queue", "LeastBad", "Reject"]
 Drain = Literal["cordoned", "requested"]
 """Why a board drains: its Kubernetes node is cordoned, or the resource asks for it."""
@@ -84,6 +86,20 @@ class ClusterConfig:
     routing: Routing = field(default_factory=Routing)
     nodes: Mapping[str, NodeConfig] = field(default_factory=dict[str, NodeConfig])
     models: tuple[ModelConfig, ...] = ()
+    aliases: Mapping[str, str] = field(
+        default_factory=dict[str, str], init=False, compare=False, repr=False
+    )
+    """Further names of models, tagged, with the model that each stands for."""
+
+    def __post_init__(self) -> None:
+        """Worked out once: every request is looked up here."""
+        object.__setattr__(self, "aliases", real_names(self.models))
+
+    def real_name(self, model: str) -> str:
+        """The model that a request means; its own name where that is no alias."""
+        if not self.aliases:
+            return model
+        return self.aliases.get(tagged(model), model)
 
     def node(self, name: str) -> NodeConfig:
         """What is said of the board; nothing where it is not named."""

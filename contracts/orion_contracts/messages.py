@@ -1,4 +1,4 @@
-"""Requests, answers and chunks as frozen dataclasses, with their wire mappings.
+"""Requests and answers as frozen dataclasses, with their wire mappings.
 
 The schemas in `schemas/` are the source of truth; `from_wire` takes what passed them.
 """
@@ -6,7 +6,7 @@ The schemas in `schemas/` are the source of truth; `from_wire` takes what passed
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from orion_contracts import keys
@@ -42,6 +42,19 @@ class InferenceRequest:
     format: Any = None
     think: bool | str | None = None
     generate: Mapping[str, Any] | None = None
+    allow_fallback: bool = False
+    """Whether a smaller model may answer, as the configuration orders them."""
+    max_wait_ms: int | None = None
+    """For how long it may be expected to wait for a board."""
+    answer_as: str = ""
+    """The alias that the client used, if it did. Ours to write, like the next one."""
+    fallback_from: str = ""
+    """The model that the client asked for, where another one answers."""
+
+    @property
+    def called(self) -> str:
+        """The model's name as its answer bears it."""
+        return self.answer_as or self.model
 
     @property
     def reply_stream(self) -> str:
@@ -67,9 +80,20 @@ class InferenceRequest:
             wire["stream"] = True
         if self.priority != "interactive":
             wire["priority"] = self.priority
-        if self.session:
-            wire["session"] = self.session
-        for name in ("deadline_ms", "options", "tools", "format", "think", "generate"):
+        if self.allow_fallback:
+            wire["allow_fallback"] = True
+        for name in ("session", "answer_as", "fallback_from"):
+            if value := getattr(self, name):
+                wire[name] = value
+        for name in (
+            "deadline_ms",
+            "max_wait_ms",
+            "options",
+            "tools",
+            "format",
+            "think",
+            "generate",
+        ):
             value = getattr(self, name)
             if value is not None:
                 wire[name] = list(value) if name == "tools" else value
@@ -82,7 +106,11 @@ class InferenceRequest:
         known["messages"] = tuple(known["messages"])
         if "tools" in known:
             known["tools"] = tuple(known["tools"])
-        for name in ("keep_alive_seconds", "deadline_ms"):  # 600.0 and 1e30 are integers in JSON
+        for name in (
+            "keep_alive_seconds",
+            "deadline_ms",
+            "max_wait_ms",
+        ):  # 600.0 and 1e30 are integers in JSON
             if known.get(name) is not None:
                 known[name] = min(int(known[name]), MAX_WHOLE)
         return cls(**known)
@@ -93,6 +121,8 @@ class InferenceRequest:
         return tuple(sorted(set(wire) - _REQUEST_FIELDS - {"version"}))
 
 
+_WHERE_KNOWN = ("deadline_ms", "max_wait_ms", "options", "tools", "format", "think", "generate")
+_WHOLE = ("keep_alive_seconds", "deadline_ms", "max_wait_ms")
 _REQUEST_FIELDS = frozenset(InferenceRequest.__dataclass_fields__)
 
 
@@ -129,6 +159,8 @@ class InferenceResponse:
     prompt_eval_duration_ms: float | None = None
     eval_duration_ms: float | None = None
     retry_after_ms: int | None = None
+    fallback_from: str | None = None
+    """The model that was asked for, where `model` is another one."""
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON document; unknown values are left out."""
@@ -150,34 +182,3 @@ class InferenceResponse:
 
 
 _RESPONSE_FIELDS = tuple(InferenceResponse.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """A published piece of a streamed answer: the tokens since the last one, in order."""
-
-    request_id: str
-    attempt: int
-    seq: int
-    deltas: tuple[Mapping[str, Any], ...] = field(default=())
-    residency: str | None = None
-    queue_ms: int | None = None
-    timestamp: str = ""
-    source: str = ""
-
-    def to_wire(self) -> dict[str, Any]:
-        """The JSON document."""
-        wire: dict[str, Any] = {
-            "version": VERSION,
-            "request_id": self.request_id,
-            "attempt": self.attempt,
-            "seq": self.seq,
-            "deltas": list(self.deltas),
-            "timestamp": self.timestamp,
-            "source": self.source,
-        }
-        if self.residency is not None:
-            wire["residency"] = self.residency
-        if self.queue_ms is not None:
-            wire["queue_ms"] = self.queue_ms
-        return wire

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from orion_contracts import kubernetes
-from orion_operator.fields import Cel, declare, read
+from orion_contracts.aliases import problems
+from orion_operator.fields import Cel, InvalidResource, declare, read
 from orion_operator.names import KEYED
 from orion_operator.spec_fleet import NodeClassSpec, NodeSpec, ThresholdSpec
 from orion_operator.spec_models import FeedbackSpec, ModelSpec, RoutingSpec
@@ -114,4 +115,8 @@ EXCLUDED_CLASS = NodeClassSpec(name=kubernetes.EXCLUDED, min_memory_bytes=0, rol
 
 def read_spec(spec: Mapping[str, Any] | None) -> ClusterSpec:
     """A resource's spec. Raises InvalidResource naming the field."""
-    return read(ClusterSpec, spec or {}, "spec")
+    found = read(ClusterSpec, spec or {}, "spec")
+    for problem in problems(found.models):  # a circle is nothing that CEL could see
+        where = f"spec.models[{problem.at}].{problem.field}"
+        raise InvalidResource(f"{where}: {problem.text}")
+    return found

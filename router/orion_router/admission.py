@@ -26,12 +26,12 @@ class Admissions:
         """What the ledger said. `mailbox`: where its chunks go, or nowhere. Raises UnknownModel,
         NoNodeEligible, QueueWait, and QueueFull."""
         planner, backlog = self._planner, self._planner.backlog
-        self._forecast.refuse_hopeless(request.model)
+        self._forecast.refuse_hopeless(request)
         decision = planner.place(request.request_id, meta)
         if decision is not None:
             backlog.hold(decision.node, request.request_id, meta)
         else:
-            self._forecast.refuse_long_wait(meta)
+            self._forecast.refuse_long_wait(request, meta)
         routing = self._watch.config.routing
         try:
             admission = await self._ledger.admit(

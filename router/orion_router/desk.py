@@ -32,6 +32,7 @@ from orion_router.estimates import Standing
 from orion_router.fleet import Fleet
 from orion_router.follower import Follower
 from orion_router.forecast import Forecast, Told
+from orion_router.naming import Naming
 from orion_router.planner import Planner
 from orion_router.postbox import Mailbox
 from orion_router.records import Queue, RequestView, answered, read_queue, read_views
@@ -52,6 +53,7 @@ class Desk:
         self._store, self._ledger = store, ledger
         self._watch, self._postbox = watch, postbox
         self.forecast = Forecast(watch, planner)
+        self.naming = Naming(watch, self.forecast)
         self._admissions = Admissions(ledger, watch, planner, self.forecast)
         self.tracker = Tracker(store, ledger, postbox)
         self.refusals: Counter[str] = Counter()
@@ -81,8 +83,9 @@ class Desk:
         Raises UnknownModel, NoNodeEligible, QueueFull, QueueWait, IdReused, LedgerRefused and
         StoreUnavailable.
         """
+        mark = mark or fingerprint(orjson.dumps(request.to_wire()))
+        request = self.naming.settle(request)
         body = orjson.dumps(request.to_wire())
-        mark = mark or fingerprint(body)
         meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         follower = self.tracker.follow(request.request_id)
         try:

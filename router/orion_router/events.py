@@ -16,6 +16,9 @@ class Piece(NamedTuple):
     residency: str | None = None
     queue_ms: int | None = None
     node: str | None = None
+    model: str | None = None
+    """Where it is not the one that was asked for; so is the next one."""
+    fallback_from: str | None = None
 
 
 class Final(NamedTuple):
@@ -44,6 +47,8 @@ def read_event(kind: bytes, payload: bytes) -> Event | None:
                 document.get("residency"),
                 document.get("queue_ms"),
                 str(document.get("source", "")).rpartition("/")[2] or None,
+                document.get("model"),
+                document.get("fallback_from"),
             )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None

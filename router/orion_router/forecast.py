@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from orion_contracts.errors import NoNodeEligible, QueueFull, QueueWait, UnknownModel
+from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta
 from orion_router import estimates
 from orion_router.estimates import Standing
@@ -80,11 +81,11 @@ class Forecast:
         prospect = self._planner.outlook().get(request_id)
         return None if prospect is None else estimates.standing(prospect)
 
-    def refuse_hopeless(self, model: str) -> None:
+    def refuse_hopeless(self, request: InferenceRequest) -> None:
         """Raises UnknownModel or NoNodeEligible."""
         fleet, config = self._watch.fleet, self._watch.config
-        if not fleet.knows(model):
-            raise UnknownModel(model)
+        if not fleet.knows(request.model):
+            raise UnknownModel(request.called)
         if config.routing.when_no_node_eligible == "Reject" and not fleet.eligible:
             back_s = estimates.board_back_s(fleet, config.thresholds)
             raise NoNodeEligible(
@@ -92,21 +93,33 @@ class Forecast:
                 estimates.retry_after_s(back_s),
             )
 
-    def refuse_long_wait(self, meta: Meta) -> None:
-        """Raises QueueWait where a newcomer would wait for longer than the configuration allows,
-        by figures that were measured."""
-        bound_s = self._watch.config.routing.max_wait_s
+    def most_wait_s(self, request: InferenceRequest) -> float:
+        """For how long a request may be expected to wait: by the configuration and its client."""
+        bound_s, own_ms = self._watch.config.routing.max_wait_s, request.max_wait_ms
+        return bound_s if own_ms is None else min(bound_s, own_ms / 1000)
+
+    def expected_wait_s(self, meta: Meta) -> float | None:
+        """Seconds until a newcomer would begin, by figures that were measured; None: not known."""
         prospect = self._newcomer(meta) if self.knows else None
-        if prospect is None or not isfinite(prospect.start_s) or prospect.start_s <= bound_s:
-            return
+        if prospect is None or not isfinite(prospect.start_s):
+            return None
         node = self._watch.fleet.nodes.get(prospect.node)
         beliefs = self._planner.learner.beliefs(time.monotonic())
         if node is None or not estimates.is_measured(node, normal(meta.model), beliefs):
+            return None
+        return prospect.start_s
+
+    def refuse_long_wait(self, request: InferenceRequest, meta: Meta) -> None:
+        """Raises QueueWait where it would wait for longer than it may."""
+        bound_s, wait_s = self.most_wait_s(request), self.expected_wait_s(meta)
+        if wait_s is None or wait_s <= bound_s:
             return
+        own = bound_s < self._watch.config.routing.max_wait_s
+        whose = "its own max_wait_ms" if own else "routing.max_wait_s"
         raise QueueWait(
-            f"a board is expected to be free in {prospect.start_s:.0f} s, and nobody is to wait "
-            f"for longer than {bound_s:.0f} s (routing.max_wait_s); try again later",
-            estimates.retry_after_s(prospect.start_s - bound_s),
+            f"a board is expected to be free in {wait_s:.0f} s, and nobody is to wait "
+            f"for longer than {bound_s:g} s ({whose}); try again later",
+            estimates.retry_after_s(wait_s - bound_s),
         )
 
     def queue_full(self, detail: str) -> QueueFull:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -18,7 +18,9 @@ from orion_contracts.entry_kinds import INLINE_BYTES
 from orion_contracts.errors import LedgerRefused
 from orion_contracts.ledger import DirectEntry, Ledger, is_lasting
 from orion_contracts.limits import Limits
+from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
+from orion_contracts.naming import understood
 from orion_router.planner import Planner
 from orion_router.watch import Watch
 
@@ -39,13 +41,16 @@ class Intake:
         watch: Watch,
         planner: Planner,
         limits: Limits,
+        settle: Callable[[InferenceRequest], InferenceRequest],
     ) -> None:
+        """`settle`: which model a request is for."""
         self._store = store
         self._ledger = ledger
         self._router = router
         self._watch = watch
         self._planner = planner
         self._limits = limits
+        self._settle = settle
         self._signature = f"orion-inference-router/{router}"
         self._pending_before: set[bytes] = set()
         self._backlog = True
@@ -127,8 +132,9 @@ class Intake:
         if isinstance(outcome, Refusal):
             await self._refuse(source, outcome)
             return
-        request, body, unknown = outcome
+        given, raw, unknown = outcome
         self.ignored_fields += len(unknown)
+        request, body, mark = understood(given, self._settle(given), raw)
         meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         routing = self._watch.config.routing
         try:
@@ -136,6 +142,7 @@ class Intake:
                 request,
                 body,
                 meta.to_bytes(),
+                mark=mark,
                 max_requests=routing.max_queue_requests,
                 max_bytes=routing.max_queue_bytes,
                 source=source,
@@ -144,7 +151,7 @@ class Intake:
             if not is_lasting(error):
                 raise
             document = request.to_wire()
-            refusal = refuse(LedgerRefused(error), body, self._signature, document)
+            refusal = refuse(LedgerRefused(error), raw, self._signature, document)
             await self._refuse(source, refusal)
 
     async def _read(self, fields: Mapping[bytes, bytes]) -> Entry | Refusal:

@@ -51,7 +51,12 @@ class RouterMetrics:
         )
         for reason, count in sorted(parts.desk.refusals.items()):
             refusals.add_metric([reason], count)
-        yield from (passed, refusals)
+        fallbacks = CounterMetricFamily(
+            "orion_fallbacks", "Requests that a smaller model answers", labels=["reason"]
+        )
+        for reason, count in sorted(parts.desk.naming.fallbacks.items()):
+            fallbacks.add_metric([reason], count)
+        yield from (passed, refusals, fallbacks)
         eligible = GaugeMetricFamily("orion_node_eligible", "1: may take work", labels=["node"])
         celsius = GaugeMetricFamily("orion_node_temperature_celsius", "SoC", labels=["node"])
         ram = GaugeMetricFamily("orion_node_ram_used_ratio", "1 - available/total", labels=["node"])

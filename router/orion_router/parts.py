@@ -49,12 +49,13 @@ class Parts:
         self.learned.documents = lambda: documents(self.planner.learner, self.watch.fleet.nodes)
         self.planner.on_held = self.learned.take_over
         self.postbox = Mailbox(self._blocking_stores[1], me, self.planner.ring)
+        self.desk = Desk(self.store, self.ledger, self.watch, self.planner, self.postbox)
         self.intake = Intake(
-            self._blocking_stores[2], self.ledger, me, self.watch, self.planner, settings.limits
-        )
+            self._blocking_stores[2], self.ledger, me, self.watch, self.planner, settings.limits,
+            self.desk.naming.settle,
+        )  # fmt: skip
         self.upkeep = Upkeep(self.ledger, self.planner.lease)
         self.strays = Strays(self.store, self.intake, self.watch, self.planner.lease)
-        self.desk = Desk(self.store, self.ledger, self.watch, self.planner, self.postbox)
         self.vitals = Vitals(self.store)
 
     def _connect(self) -> Redis:

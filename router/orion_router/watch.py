@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from orion_contracts import keys, schema
+from orion_contracts.aliases import problems
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.health import NodeHealth, hash_to_wire
@@ -176,6 +177,9 @@ class Watch:
         if config != self.config:
             log.info("configuration of generation %d applied", config.generation)
             self.config = config
+            for problem in problems(config.models):
+                name = config.models[problem.at].name
+                log.warning("model %s: %s: %s", name, problem.field, problem.text)
         await self._tell(raw)
 
     async def _tell(self, raw: bytes | None) -> None:

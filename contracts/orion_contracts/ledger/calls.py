@@ -60,7 +60,7 @@ class Ledger(BoardCalls, PlannerCalls):
             meta,
             PRIORITY_CLASS[request.priority],
             1 if request.stream else 0,
-            request.model,
+            request.called,
             mark or fingerprint(body),
             *caps,
             on_full,
@@ -110,9 +110,10 @@ class Ledger(BoardCalls, PlannerCalls):
         source: DirectEntry,
         node: str,
         incarnation: str,
+        mark: str = "",
     ) -> Started | None:
         """Admit a request found on a board's own stream and run it there; None: seen before."""
-        args = self._admission(request, body, meta, "", "", (1, 1), "final", source)
+        args = self._admission(request, body, meta, "", mark, (1, 1), "final", source)
         nonce = secrets.token_hex(6)
         reply = cast(
             list[Any],

@@ -43,6 +43,10 @@ class Shape(Protocol):
     keep_alive: bytes
     """Sent while nothing happens; empty where the protocol has no such thing."""
 
+    def answered_by(self, model: str) -> None:
+        """Another model answers than the one that was asked for; told before the first piece."""
+        ...
+
     def pieces(self, deltas: Sequence[Mapping[str, Any]]) -> bytes:
         """One line or event for each delta."""
         ...

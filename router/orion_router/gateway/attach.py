@@ -82,7 +82,10 @@ def frame(event: Any) -> bytes:
         return b"id: %d-%d\nevent: final\ndata: %b\n\n" % (
             attempt, FINAL_SEQ, orjson.dumps(event.payload),
         )  # fmt: skip
-    facts = {"residency": event.residency, "queue_ms": event.queue_ms, "node": event.node}
+    facts = {
+        "residency": event.residency, "queue_ms": event.queue_ms, "node": event.node,
+        "model": event.model, "fallback_from": event.fallback_from,
+    }  # fmt: skip
     document = {
         "attempt": event.attempt,
         "seq": event.seq,

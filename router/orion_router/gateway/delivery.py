@@ -80,6 +80,7 @@ class Delivery:
                         return
                     if not self.started and not facts:
                         facts = piece_facts(event)
+                    self._note_model(event.fallback_from, event.model)
                     if deltas := replay.feed(event):
                         out.append(shape.pieces(deltas))
             except Diverged:
@@ -98,6 +99,7 @@ class Delivery:
                 if final.get("status", "completed") != "completed":
                     await self.fault(fault_of_final(final), facts)
                     return
+                self._note_model(final.get("fallback_from"), final.get("model"))
                 body = self._shape.whole(final)
                 facts.append((REQUEST_ID, self._id.encode()))
                 self.started = True
@@ -116,12 +118,17 @@ class Delivery:
         """End with one of our errors."""
         await self.fault(fault_of(error))
 
+    def _note_model(self, asked: str | None, used: str | None) -> None:
+        if asked and used:
+            self._shape.answered_by(used)
+
     async def _end(self, final: Mapping[str, Any], out: list[bytes], replay: Replay) -> None:
         if final.get("status", "completed") != "completed":
             if out:
                 await self._put(b"".join(out), final_facts(final))
             await self.fault(fault_of_final(final), final_facts(final))
             return
+        self._note_model(final.get("fallback_from"), final.get("model"))
         if rest := replay.rest(final):
             out.append(self._shape.pieces(rest))
         called = replay.called_tools or bool(final.get("tool_calls"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import sqrt
 from typing import Any, cast
 
@@ -43,6 +44,10 @@ class OllamaEmbedShape:
     def __init__(self, ask: Ask, *, first_only: bool = False) -> None:
         self._ask, self._first_only = ask, first_only
 
+    def answered_by(self, model: str) -> None:
+        """See Shape."""
+        self._ask = replace(self._ask, model=model)
+
     def pieces(self, deltas: Sequence[Mapping[str, Any]]) -> bytes:
         """See Shape."""
         return b""
@@ -77,6 +82,10 @@ class OpenAIEmbedShape:
 
     def __init__(self, ask: Ask, *, as_base64: bool) -> None:
         self._ask, self._as_base64 = ask, as_base64
+
+    def answered_by(self, model: str) -> None:
+        """See Shape."""
+        self._ask = replace(self._ask, model=model)
 
     def pieces(self, deltas: Sequence[Mapping[str, Any]]) -> bytes:
         """See Shape."""

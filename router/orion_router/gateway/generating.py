@@ -147,6 +147,8 @@ class Generating:
             priority=identity.priority(headers),
             deadline_ms=identity.deadline_ms(headers),
             session=identity.session(headers),
+            allow_fallback=identity.allow_fallback(headers),
+            max_wait_ms=identity.max_wait_ms(headers),
             options=options,
             tools=ask.tools,
             format=ask.format,

@@ -19,6 +19,8 @@ _READ: Final = frozenset(
         b"x-orion-priority",
         b"x-orion-deadline-ms",
         b"x-orion-session",
+        b"x-orion-allow-fallback",
+        b"x-orion-max-wait-ms",
         b"idempotency-key",
         b"authorization",
         b"content-length",
@@ -27,6 +29,7 @@ _READ: Final = frozenset(
 NODE, REQUEST_ID = b"x-orion-node", b"x-orion-request-id"
 QUEUE_POSITION, WAIT_MS = b"x-orion-queue-position", b"x-orion-estimated-wait-ms"
 QUEUE_MS, ATTEMPTS, RESIDENCY = b"x-orion-queue-ms", b"x-orion-attempts", b"x-orion-residency"
+FALLBACK = b"x-orion-fallback"
 
 
 def read_headers(scope: Scope) -> RequestHeaders:
@@ -49,7 +52,7 @@ def piece_facts(piece: Piece) -> HeaderList:
         facts.append((QUEUE_MS, b"%d" % piece.queue_ms))
     if piece.residency:
         facts.append((RESIDENCY, _safe(piece.residency)))
-    return facts
+    return facts + _fallback(piece.fallback_from, piece.model)
 
 
 def final_facts(final: Mapping[str, Any]) -> HeaderList:
@@ -63,7 +66,12 @@ def final_facts(final: Mapping[str, Any]) -> HeaderList:
     ):
         if (value := final.get(name)) is not None:
             facts.append((header, _safe(str(value))))
-    return facts
+    return facts + _fallback(final.get("fallback_from"), final.get("model"))
+
+
+def _fallback(asked: str | None, used: str | None) -> HeaderList:
+    """Another model answers than the one that was asked for."""
+    return [(FALLBACK, _safe(f"{asked}->{used}"))] if asked else []
 
 
 def standing_facts(standing: Standing | None) -> HeaderList:

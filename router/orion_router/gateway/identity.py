@@ -74,15 +74,33 @@ def priority(headers: RequestHeaders) -> Priority:
 
 def deadline_ms(headers: RequestHeaders) -> int | None:
     """`x-orion-deadline-ms`: from acceptance on."""
-    given = headers.get(b"x-orion-deadline-ms")
+    return _whole_ms(headers, "x-orion-deadline-ms")
+
+
+def max_wait_ms(headers: RequestHeaders) -> int | None:
+    """`x-orion-max-wait-ms`: for how long it may be expected to wait for a board."""
+    return _whole_ms(headers, "x-orion-max-wait-ms")
+
+
+def _whole_ms(headers: RequestHeaders, name: str) -> int | None:
+    given = headers.get(name.encode())
     if given is None:
         return None
     if not given.isdigit() or len(given) > 9 or not 1 <= int(given) <= MOST_DEADLINE_MS:
-        raise InvalidRequest(
-            f"x-orion-deadline-ms: a whole number from 1 to {MOST_DEADLINE_MS}",
-            "x-orion-deadline-ms",
-        )
+        raise InvalidRequest(f"{name}: a whole number from 1 to {MOST_DEADLINE_MS}", name)
     return int(given)
+
+
+def allow_fallback(headers: RequestHeaders) -> bool:
+    """`x-orion-allow-fallback`: whether a smaller model may answer; false without it."""
+    match headers.get(b"x-orion-allow-fallback", b"false"):
+        case b"true":
+            return True
+        case b"false":
+            return False
+        case _:
+            name = "x-orion-allow-fallback"
+            raise InvalidRequest(f"{name}: use true or false", name)
 
 
 def session(headers: RequestHeaders) -> str:

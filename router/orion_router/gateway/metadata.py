@@ -6,6 +6,7 @@ These answers never queue and never ask a board: they come from the last health 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,9 @@ from orion_contracts.errors import UnknownModel
 from orion_contracts.health import DiskModel, ResidentModel
 from orion_router.fleet import Fleet, Node, normal
 
+Aliases = Mapping[str, str]
+"""Further names of models, tagged, with the model that each stands for."""
+NO_ALIASES: Aliases = {}
 _DETAILS: Mapping[str, Any] = {
     "parent_model": "",
     "format": "",
@@ -37,10 +41,20 @@ def on_disk(fleet: Fleet) -> dict[str, DiskModel]:
     return found
 
 
-def tags(fleet: Fleet) -> dict[str, Any]:
+def listed(fleet: Fleet, aliases: Aliases) -> dict[str, DiskModel]:
+    """The same with the further names of those models, as Ollama lists a copy."""
+    found = on_disk(fleet)
+    named = {alias: found.get(normal(model)) for alias, model in aliases.items()}
+    return found | {alias: replace(m, name=alias) for alias, m in named.items() if m is not None}
+
+
+def _newest(models: Mapping[str, DiskModel]) -> list[DiskModel]:
+    return sorted(models.values(), key=lambda m: m.modified_at, reverse=True)
+
+
+def tags(fleet: Fleet, aliases: Aliases = NO_ALIASES) -> dict[str, Any]:
     """`/api/tags`: newest first."""
-    models = sorted(on_disk(fleet).values(), key=lambda m: m.modified_at, reverse=True)
-    return {"models": [_tag(model) for model in models]}
+    return {"models": [_tag(model) for model in _newest(listed(fleet, aliases))]}
 
 
 def _tag(model: DiskModel) -> dict[str, Any]:
@@ -86,9 +100,9 @@ def _loaded(model: ResidentModel, disk: DiskModel | None, nodes: list[str]) -> d
     return entry
 
 
-def show(fleet: Fleet, name: str) -> dict[str, Any]:
+def show(fleet: Fleet, name: str, aliases: Aliases = NO_ALIASES) -> dict[str, Any]:
     """`/api/show`: what the boards report about a model. Raises UnknownModel."""
-    model = on_disk(fleet).get(normal(name))
+    model = listed(fleet, aliases).get(normal(name))
     if model is None:
         raise UnknownModel(name)
     document: dict[str, Any] = {"details": _details(model), "model_info": {}}
@@ -110,15 +124,15 @@ def _version_key(text: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in text.split("-")[0].split("."))
 
 
-def openai_models(fleet: Fleet) -> dict[str, Any]:
+def openai_models(fleet: Fleet, aliases: Aliases = NO_ALIASES) -> dict[str, Any]:
     """`/v1/models`."""
-    models = sorted(on_disk(fleet).values(), key=lambda m: m.modified_at, reverse=True)
+    models = _newest(listed(fleet, aliases))
     return {"object": "list", "data": [_openai(model.name, model) for model in models]}
 
 
-def openai_model(fleet: Fleet, name: str) -> dict[str, Any]:
+def openai_model(fleet: Fleet, name: str, aliases: Aliases = NO_ALIASES) -> dict[str, Any]:
     """`/v1/models/NAME`. Raises UnknownModel."""
-    model = on_disk(fleet).get(normal(name))
+    model = listed(fleet, aliases).get(normal(name))
     if model is None:
         raise UnknownModel(name)
     return _openai(name, model)

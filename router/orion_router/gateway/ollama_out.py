@@ -32,13 +32,18 @@ class OllamaShape:
     keep_alive = b""
 
     def __init__(self, model: str, *, chat: bool, context: bool = True) -> None:
-        self._model, self._chat, self._context = model, chat, context and not chat
-        self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
+        self._chat, self._context = chat, context and not chat
+        self.answered_by(model)
         if chat:
             self._middle = b'","message":{"role":"assistant","content":'
             self._tail = b'},"done":false}\n'
         else:
             self._middle, self._tail = b'","response":', b',"done":false}\n'
+
+    def answered_by(self, model: str) -> None:
+        """See Shape."""
+        self._model = model
+        self._head = b'{"model":' + orjson.dumps(model) + b',"created_at":"'
 
     def pieces(self, deltas: Sequence[Mapping[str, Any]]) -> bytes:
         """See Shape."""

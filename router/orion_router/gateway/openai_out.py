@@ -33,15 +33,20 @@ class OpenAIShape:
             "model": model,
             "system_fingerprint": "fp_ollama",
         }
-        head = b"data: " + orjson.dumps(self._facts)[:-1] + b',"choices":[{'
+        self.answered_by(model)
         if chat:
-            self._head = head + b'"index":0,"delta":{"role":"assistant","content":'
             self._tail = b'},"finish_reason":null}]}\n\n'
         else:
-            self._head = head + b'"text":'
             usage_part = orjson.dumps(_usage({})) if usage else b""
             more = b',"usage":' + usage_part if usage else b""
             self._tail = b',"index":0,"finish_reason":null}]' + more + b"}\n\n"
+
+    def answered_by(self, model: str) -> None:
+        """See Shape."""
+        self._facts["model"] = model
+        head = b"data: " + orjson.dumps(self._facts)[:-1] + b',"choices":[{'
+        chat = b'"index":0,"delta":{"role":"assistant","content":'
+        self._head = head + (chat if self._chat else b'"text":')
 
     def pieces(self, deltas: Sequence[Mapping[str, Any]]) -> bytes:
         """See Shape."""

@@ -73,7 +73,7 @@ def check_context(model: str, options: Mapping[str, Any] | None, config: Cluster
     that and no more. A worker raises a smaller one to it. Raises InvalidRequest."""
     if not options or "num_ctx" not in options:
         return
-    name = normal(model)
+    name = normal(config.real_name(model))
     most = next((m.context_length for m in config.models if normal(m.name) == name), None)
     asked = options["num_ctx"]
     if most is not None and isinstance(asked, int) and asked > most:

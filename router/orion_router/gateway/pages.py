@@ -53,7 +53,7 @@ def routes(
             name = await door.read(body, name_in)
         if not name:
             raise InvalidRequest("model is required", "model")
-        return json_response(metadata.show(desk.fleet, name))
+        return json_response(metadata.show(desk.fleet, name, desk.config.aliases))
 
     def name_in(body: Body) -> str:
         document = read_object(body.take(), door.limits)
@@ -61,7 +61,7 @@ def routes(
 
     async def openai_model(request: Request) -> Response:
         name = str(request.path_params["model"])
-        return json_response(metadata.openai_model(desk.fleet, name))
+        return json_response(metadata.openai_model(desk.fleet, name, desk.config.aliases))
 
     async def decisions(request: Request) -> Response:
         request_id = request.query_params.get("request_id", "")
@@ -96,10 +96,10 @@ def routes(
     return [
         Route("/", root),
         Route("/api/version", told(lambda fleet: metadata.version(fleet, version))),
-        Route("/api/tags", told(metadata.tags)),
+        Route("/api/tags", told(lambda fleet: metadata.tags(fleet, desk.config.aliases))),
         Route("/api/ps", told(metadata.running)),
         Route("/api/show", show, methods=["POST"]),
-        Route("/v1/models", told(metadata.openai_models)),
+        Route("/v1/models", told(lambda fleet: metadata.openai_models(fleet, desk.config.aliases))),
         Route("/v1/models/{model:path}", openai_model),
         Route("/v1/nodes", told(nodes_api.nodes)),
         Route("/v1/queue", own.queue),

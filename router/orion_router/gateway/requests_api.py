@@ -89,6 +89,10 @@ class RequestsApi:
         who = identity.identify(headers, request.url.path)
         mark = identity.mark(request.url.path, given)
         document = {"version": VERSION, "timestamp": iso_now(), "source": who.source, **given}
+        if identity.allow_fallback(headers):
+            document.setdefault("allow_fallback", True)
+        if (wait_ms := identity.max_wait_ms(headers)) is not None:
+            document.setdefault("max_wait_ms", wait_ms)
         if who.durable or "request_id" not in given:
             document["request_id"] = who.request_id
         schema.check("inference.request", document)

@@ -16,6 +16,7 @@ from orion_router.policy.explain import candidates
 from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane
 from orion_router.policy.plan import Pins, Planning
+from orion_router.policy.pool import pool as boards_for
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
 from orion_router.policy.values import Candidate, Decision, Load, Prospect, Waiting
 
@@ -41,7 +42,7 @@ def assign(
     `cooling`: boards whose engine said "not now" a moment ago. `suspects`: running requests that
     saw a crash; each has its board to itself.
     """
-    pool = _pool(fleet, routing)
+    pool = boards_for(fleet, routing)
     decisions: list[Decision] = []
     possible: list[Waiting] = []
     for item in queue:
@@ -75,7 +76,7 @@ def decide(
     tuning: Tuning = DEFAULT_TUNING,
 ) -> Decision:
     """The decision for one request alone, with every board that was looked at."""
-    pool = _pool(fleet, routing)
+    pool = boards_for(fleet, routing)
     refused = _refusal(item, fleet, pool, now_s, routing)
     if refused is not None:
         return refused
@@ -91,7 +92,7 @@ def decide(
     best = min(usable, key=lambda each: each.terms.cost_s if each.terms else 0.0, default=None)
     return Decision(
         item.request_id, "wait", best.node if best else "",
-        why=_waits(best), candidates=looked, model=item.meta.model,
+        why=_waits(best, bool(planning.hopeless)), candidates=looked, model=item.meta.model,
     )  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def outlook(
     tuning: Tuning = DEFAULT_TUNING,
 ) -> dict[str, Prospect]:
     """Where each waiting request stands, and when it is expected to begin."""
-    pool = _pool(fleet, routing)
+    pool = boards_for(fleet, routing)
     planning = _planning(
         pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
     )
@@ -144,7 +145,9 @@ def _looked(
     return candidates(item, nodes, load, planning.lanes, cooling, beliefs, tuning, pins(item))
 
 
-def _waits(best: Candidate | None) -> str:
+def _waits(best: Candidate | None, hopeless: bool) -> str:
+    if hopeless:
+        return "its deadline is too near for any board"
     if best is None:
         return "no free board"
     return "its board has to cool first" if best.reason == "resting" else "its board is busy"
@@ -173,21 +176,6 @@ def _refusal(
             model=item.meta.model,
         )
     return None
-
-
-def _pool(fleet: Fleet, routing: Routing) -> tuple[Node, ...]:
-    """Eligible boards; under LeastBad, when there is none, the coolest of those only gated."""
-    if fleet.eligible or routing.when_no_node_eligible != "LeastBad":
-        return fleet.eligible
-    gated = [n for n in fleet.nodes.values() if n.reasons and set(n.reasons) <= {"hot", "ram"}]
-    return tuple(sorted(gated, key=_discomfort)[:1])
-
-
-def _discomfort(node: Node) -> tuple[float, str]:
-    health = node.health
-    celsius = (health.temperature_c or 0.0) if health else 0.0
-    percent = (health.ram_used_percent or 0.0) if health else 0.0
-    return max(celsius / 75.0, percent / 90.0), node.name
 
 
 def _pins(fleet: Fleet, now_s: float) -> Pins:

@@ -1,7 +1,9 @@
 """In which order waiting requests are planned (pure).
 
 First who waited beyond the starvation bound, the longest first. Then by class; a batch request
-that waited long counts as interactive. Within a class by a moment in seconds: when the request was
+that waited long counts as interactive. Within a class those whose own deadline presses come first:
+who would miss it by waiting until the queue is empty, and can still keep it. They go by the last
+moment at which they have to begin, all others by a moment in seconds: when the request was
 accepted, later by the seconds of work that its source had beyond its share, and by what the same
 source has waiting before it. With one source that is first come, first served.
 """
@@ -12,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from math import fsum
 from typing import NamedTuple
 
+from orion_router.policy.deadlines import left_s
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Waiting
 
@@ -21,6 +24,8 @@ class Turn(NamedTuple):
 
     item: Waiting
     starving: bool
+    pressed: bool = False
+    """By its deadline: what comes later does not overtake it, like a starving one."""
 
 
 def in_turn(
@@ -49,18 +54,24 @@ def in_turn(
         batch = meta.priority == "batch" and now_s - asked_s < tuning.batch_ages_s
         work_s = service_s.get(item.request_id, 0.0)
         moment_s = asked_s + tuning.patience * work_s
-        rest.append((int(batch), moment_s, item.score, item.request_id, item))
+        rank = 3 if batch else 1
+        if meta.deadline_ms is not None:
+            slack_s = left_s(item, now_s) - work_s
+            if 0.0 <= slack_s < drain_s:
+                rank, moment_s = rank - 1, now_s + slack_s
+        rest.append((rank, moment_s, item.score, item.request_id, item))
     starving.sort(key=lambda entry: entry[:3])
     rest.sort(key=lambda entry: entry[:4])
     if fair:
-        for at, (batched, moment_s, score, request_id, item) in enumerate(rest):
+        for at, (rank, moment_s, score, request_id, item) in enumerate(rest):
             source = item.meta.source
             behind_s = ahead.get(source, 0.0)
             ahead[source] = behind_s + service_s.get(request_id, 0.0)
             moment_s += behind_s + penalty_s.get(source, 0.0)
-            rest[at] = (batched, moment_s, score, request_id, item)
+            rest[at] = (rank, moment_s, score, request_id, item)
         rest.sort(key=lambda entry: entry[:4])
-    return [*(Turn(e[3], True) for e in starving), *(Turn(e[4], False) for e in rest)]
+    late = (Turn(item, True) for *_, item in starving)
+    return [*late, *(Turn(e[4], False, e[0] % 2 == 0) for e in rest)]
 
 
 def _overuse(items: list[Waiting], usage_s: Mapping[str, float]) -> dict[str, float]:

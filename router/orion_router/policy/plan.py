@@ -14,6 +14,7 @@ from orion_router.fleet import Node, normal
 from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.columns import Column
+from orion_router.policy.deadlines import hopeless
 from orion_router.policy.energy import Offer, cheapest
 from orion_router.policy.lanes import Lane
 from orion_router.policy.order import Turn, in_turn
@@ -53,6 +54,8 @@ class Planning:
         self._columns: dict[str, Column] = {}
         self._price = 0.0
         self.prospects: dict[str, Prospect] = {}
+        self.hopeless: set[str] = set()
+        """Requests that no board can begin to answer before their deadline."""
 
     @property
     def free(self) -> int:
@@ -81,8 +84,8 @@ class Planning:
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
                         self._beliefs.usage_s)  # fmt: skip
         open_lanes = {i for i, lane in enumerate(self.lanes) if lane.free}
-        for item, starving in turns:
-            at = self._put(item, pinned(item), starving)
+        for item, starving, pressed in turns:
+            at = self._put(item, pinned(item), starving or pressed)
             if whole:
                 continue
             if at is not None and at in open_lanes and self.lanes[at].settled:
@@ -115,8 +118,9 @@ class Planning:
             found[item.request_id] = meta.input_tokens * prefill + output * decode
         return found
 
-    def _put(self, item: Waiting, pin: str, starving: bool) -> int | None:
-        """Plan one request; the lane, or None where no board can take it."""
+    def _put(self, item: Waiting, pin: str, first: bool) -> int | None:
+        """Plan one request; the lane, or None where no board can take it. `first`: what is planned
+        later does not overtake it."""
         meta = item.meta
         model = normal(meta.model)
         column = self._column(model)
@@ -124,6 +128,11 @@ class Planning:
         cached: Mapping[str, int] = {}
         if self._tuning.prefix_term and meta.prefixes:
             cached = self._beliefs.prompts.kept(model, meta.prefixes)
+        if meta.deadline_ms is not None and hopeless(
+            item, column, self._beliefs, cached, pin, self._now_s
+        ):
+            self.hopeless.add(item.request_id)
+            return None
         best = self._cheapest(item, column, output, cached, pin)
         if best is None:
             if item.crashes and starving:
@@ -135,7 +144,7 @@ class Planning:
         fresh = meta.input_tokens - cached.get(lane.name, 0)
         service_s = max(0, fresh) * prefill + output * decode
         cool = lane.coolest or not lane.too_warm_s(service_s)
-        lane.add(item, model, at, service_s, starving or not self._tuning.batching, cool)
+        lane.add(item, model, at, service_s, first or not self._tuning.batching, cool)
         if item.crashes:
             lane.alone = True  # a suspect has its board to itself
         for each in self._columns.values():

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from orion_contracts import schema
+from orion_contracts.chunks import Chunk
 from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig, ModelConfig, NodeConfig
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.health import (
@@ -23,7 +24,7 @@ from orion_contracts.health import (
     ResidentModel,
     hash_to_wire,
 )
-from orion_contracts.messages import Chunk, InferenceRequest, InferenceResponse
+from orion_contracts.messages import InferenceRequest, InferenceResponse
 
 # The customer's two schemas, word for word (docs/INFERENCE-SETUP.md shows them too).
 CUSTOMER_REQUEST: dict[str, Any] = {

@@ -156,3 +156,56 @@ def test_a_source_that_had_nothing_has_no_credit() -> None:
     assert order(first, second, usage_s={"b": 0.0, "a": 0.0}) == "ab"
     assert order(first, second) == "ab"
     assert order(second, first, usage_s={"a": 0.5}) == "ab"
+
+
+def test_who_would_miss_a_deadline_by_waiting_goes_first() -> None:
+    """Of a queue of 30 s: who has to begin within that, before who came earlier; the one that has
+    to begin first of all, first."""
+    a = waiting(request_id="a", since_s=90.0)
+    b = waiting(request_id="b", since_s=95.0, deadline_ms=44_999)
+    c = waiting(request_id="c", since_s=99.0, deadline_ms=35_000)
+    free = waiting(request_id="d", since_s=91.0, deadline_ms=49_000)
+
+    assert order(a, b, c, free, drain_s=30.0) == "cbad"
+    assert [t.pressed for t in turns(a, b, c, free, drain_s=30.0)] == [True, True, False, False]
+
+
+def test_a_deadline_that_cannot_be_kept_presses_nobody() -> None:
+    """10 s of work in 9 s: its turn is that of its class, and others keep theirs."""
+    late = waiting(request_id="b", since_s=95.0, deadline_ms=14_000)
+    just = waiting(request_id="c", since_s=95.0, deadline_ms=15_000)
+
+    assert order(waiting(request_id="a", since_s=90.0), late, just, drain_s=30.0) == "cab"
+
+
+def test_a_deadline_counts_from_acceptance() -> None:
+    """A takeover is no new acceptance."""
+    moved = waiting(request_id="b", since_s=99.0, accepted_s=80.0, deadline_ms=50_000)
+
+    assert order(waiting(request_id="a", since_s=75.0), moved, drain_s=21.0) == "ba"
+    assert order(waiting(request_id="a", since_s=75.0), moved, drain_s=20.0) == "ab"
+
+
+def test_a_deadline_passes_neither_class_nor_who_starves() -> None:
+    """It presses among its own."""
+    batch = waiting(request_id="b", since_s=95.0, deadline_ms=20_000, priority="batch")
+    other = waiting(request_id="o", since_s=90.0, priority="batch")
+    inter = waiting(request_id="i", since_s=99.0)
+    pressed = waiting(request_id="p", since_s=99.0, deadline_ms=20_000)
+    starving = waiting(request_id="s", since_s=1.0, priority="batch")
+
+    found = turns(other, batch, inter, pressed, starving, drain_s=30.0)
+
+    assert "".join(t.item.request_id for t in found) == "spibo"
+    assert [(t.starving, t.pressed) for t in found] == [
+        (True, False), (False, True), (False, False), (False, True), (False, False),
+    ]  # fmt: skip
+
+
+def test_sources_take_turns_among_the_pressed_too() -> None:
+    """A deadline on everything is no way around fairness between those that have one."""
+    many = [waiting(request_id=str(i), since_s=90.0, score=i, source="x", deadline_ms=30_000)
+            for i in range(3)]  # fmt: skip
+    late = waiting(request_id="y", since_s=91.0, source="y", deadline_ms=30_000)
+
+    assert order(*many, late, drain_s=60.0) == "0y12"

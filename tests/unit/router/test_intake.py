@@ -37,7 +37,7 @@ async def test_a_fault_of_ours_costs_one_entry_not_the_router(
     monkeypatch.setattr(intake, "read_entry", broken)
     ledger = Recorder()
     none = cast(Any, None)
-    reader = Intake(none, cast(Any, ledger), "router-0", none, none, DEFAULT_LIMITS)
+    reader = Intake(none, cast(Any, ledger), "router-0", none, none, DEFAULT_LIMITS, none)
 
     await reader.handle(b"1-1", {b"payload": b"{}"}, "orion:inference:requests", "router")
 
@@ -62,7 +62,7 @@ async def test_a_cancel_of_nothing_is_buried(fields: dict[bytes, bytes]) -> None
     """Its producer can find out why nothing was cancelled."""
     ledger = Recorder()
     none = cast(Any, None)
-    reader = Intake(none, cast(Any, ledger), "router-0", none, none, DEFAULT_LIMITS)
+    reader = Intake(none, cast(Any, ledger), "router-0", none, none, DEFAULT_LIMITS, none)
 
     await reader.handle(b"1-1", fields, "orion:inference:requests", "router")
 

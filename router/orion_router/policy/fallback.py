@@ -1,0 +1,73 @@
+"""Which model answers where a client allows a smaller one (pure).
+
+The configuration orders models: `models[].fallback` names the next one. The first that can be
+served now takes the request: a board that may work has it, it fits there, its context is long
+enough, and nothing measured says that it would wait for longer than allowed. Where none can, the
+request stays with the model that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from orion_contracts.aliases import ladder, tagged
+from orion_contracts.config import ClusterConfig, ModelConfig
+from orion_router.fleet import Fleet, Node
+from orion_router.policy.footing import fits
+from orion_router.policy.pool import pool
+
+ExpectedWait = Callable[[str], float | None]
+"""Seconds until a request for this model would begin; None: not known."""
+
+
+class Choice(NamedTuple):
+    """The model to use."""
+
+    model: str
+    why: str = ""
+    """What keeps the model that was asked for from being served; empty: nothing, it is this one."""
+
+
+def choose(
+    model: str,
+    num_ctx: int | None,
+    config: ClusterConfig,
+    fleet: Fleet,
+    wait_s: ExpectedWait,
+    most_wait_s: float,
+) -> Choice:
+    """For a request whose client allows it. `model`: a real name; `num_ctx`: the context that the
+    client asks for."""
+    rungs = [config.real_name(each) for each in ladder(config.models, model)]
+    if not rungs:
+        return Choice(model)
+    boards = pool(fleet, config.routing)
+    why = _obstacle(model, boards, wait_s, most_wait_s)
+    if not why:
+        return Choice(model)
+    for rung in rungs:
+        if _too_short(rung, num_ctx, config.models):
+            continue
+        if not _obstacle(rung, boards, wait_s, most_wait_s):
+            return Choice(rung, why)
+    return Choice(model)
+
+
+def _obstacle(model: str, boards: Iterable[Node], wait_s: ExpectedWait, most_wait_s: float) -> str:
+    """Why it cannot be served now, in one word; empty when it can."""
+    name = tagged(model)
+    having = [node for node in boards if name in node.on_disk]
+    if not having:
+        return "no_board"
+    if not any(fits(node, name) for node in having):
+        return "no_room"
+    expected_s = wait_s(model)
+    return "wait" if expected_s is not None and expected_s > most_wait_s else ""
+
+
+def _too_short(model: str, num_ctx: int | None, models: Sequence[ModelConfig]) -> bool:
+    """Whether it is configured with a shorter context than the client asks for."""
+    name = tagged(model)
+    most = next((m.context_length for m in models if tagged(m.name) == name), None)
+    return most is not None and num_ctx is not None and num_ctx > most
