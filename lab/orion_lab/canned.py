@@ -150,5 +150,9 @@ class CannedEngine:
         """See `Engine`."""
         return CannedGeneration(task)
 
+    def counted(self) -> dict[str, int]:
+        """See `Engine`: nothing is computed."""
+        return {}
+
     def close(self) -> None:
         """Nothing to free."""

@@ -78,26 +78,34 @@ def ours(fleet: Fleet, hurry: Hurry, directory: Path) -> Generator[Running]:
 @contextmanager
 def nginx(fleet: Fleet, hurry: Hurry, directory: Path) -> Generator[Running]:
     """Debian's nginx with least_conn. Raises NoPeer."""
+    with _boards(fleet, hurry) as boards, nginx_before(boards, directory) as (port, pid, version):
+        yield Running(Gateway("nginx", port), boards, version, {"nginx": pid})
+
+
+@contextmanager
+def nginx_before(
+    boards: Sequence[BoardProcess], directory: Path
+) -> Generator[tuple[int, int, str]]:
+    """nginx with least_conn before these boards: port, process id, version. Raises NoPeer."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         raise NoPeer("nginx is not installed; on Debian: apt install nginx-light")
     said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
-    with _boards(fleet, hurry) as boards:
-        port = free_port()
-        servers = " ".join(f"server {board.url.removeprefix('http://')};" for board in boards)
-        conf = directory / "nginx.conf"
-        conf.write_text(
-            f"daemon off; worker_processes 2; pid {directory}/nginx.pid; error_log stderr;\n"
-            "events { worker_connections 1024; }\n"
-            "http { access_log off; client_body_temp_path body; proxy_temp_path proxy;\n"
-            f"upstream boards {{ zone boards 64k; least_conn; {servers} keepalive 128; }}\n"
-            f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://boards;\n"
-            "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_buffering off;\n"
-            "proxy_read_timeout 3600s; } } }\n"
-        )
-        argv = [program, "-p", str(directory), "-c", str(conf)]
-        with _program("nginx", argv, directory, {}, f"http://127.0.0.1:{port}/", 10.0) as pid:
-            yield Running(Gateway("nginx", port), boards, said.strip()[-20:], {"nginx": pid})
+    port = free_port()
+    servers = " ".join(f"server {board.url.removeprefix('http://')};" for board in boards)
+    conf = directory / "nginx.conf"
+    conf.write_text(
+        f"daemon off; worker_processes 2; pid {directory}/nginx.pid; error_log stderr;\n"
+        "events { worker_connections 1024; }\n"
+        "http { access_log off; client_body_temp_path body; proxy_temp_path proxy;\n"
+        f"upstream boards {{ zone boards 64k; least_conn; {servers} keepalive 128; }}\n"
+        f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://boards;\n"
+        "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_buffering off;\n"
+        "client_max_body_size 0; proxy_read_timeout 3600s; } } }\n"
+    )
+    argv = [program, "-p", str(directory), "-c", str(conf)]
+    with _program("nginx", argv, directory, {}, f"http://127.0.0.1:{port}/", 10.0) as pid:
+        yield port, pid, said.strip().rpartition("/")[2]
 
 
 @contextmanager
