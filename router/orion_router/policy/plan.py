@@ -135,7 +135,7 @@ class Planning:
             return None
         best = self._cheapest(item, column, output, cached, pin)
         if best is None:
-            if item.crashes and starving:
+            if item.crashes and first:
                 self._empty(column, pin)
             return None
         lane = self.lanes[best]
