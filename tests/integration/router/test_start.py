@@ -19,13 +19,17 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
+def _as_it_is(level: str) -> None:
+    """Logging stays as the test's own."""
+
+
 @pytest.mark.may_block("it starts a process' main")
 @pytest.mark.parametrize("flag", ["--http-port", "--metrics-port"])
 def test_a_taken_port_is_one_line_with_a_remedy(
     flag: str, taken: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not a traceback."""
-    monkeypatch.setattr(serve, "configure_logging", lambda level: None)
+    monkeypatch.setattr(serve, "configure_logging", _as_it_is)
     argv = ["--http-host", "127.0.0.1", "--http-port", "0", "--metrics-port", "0",
             "--redis-addr", "127.0.0.1:1", flag, str(taken)]  # fmt: skip
     with caplog.at_level(logging.ERROR):
