@@ -59,9 +59,12 @@ class Column:
         found = (self._row(i, price) for i in range(len(lanes)))
         everyone = [(self._usual_s(row), row) for row in found if row is not None]
         if len(everyone) > LOOKED_AT:
-            everyone.sort()
-            self._heap = [(usual_s, row[0]) for usual_s, row in everyone[LOOKED_AT:]]
-        self.rows = [row for _, row in everyone[:LOOKED_AT]]
+            best = heapq.nsmallest(LOOKED_AT, everyone)
+            inside = {row[0] for _, row in best}
+            self._heap = [(s, row[0]) for s, row in everyone if row[0] not in inside]
+            heapq.heapify(self._heap)
+            everyone = best
+        self.rows = [row for _, row in everyone]
         self.where = {row[0]: at for at, row in enumerate(self.rows)}
         many = max(1, len(self.rows))
         self.usual = (sum(r[2] for r in self.rows) / many, sum(r[3] for r in self.rows) / many)

@@ -40,6 +40,12 @@ def room_bytes(node: Node) -> float:
 
 def fits(node: Node, model: str, busy: Iterable[str] = (), num_ctx: int | None = None) -> bool:
     """Whether the model can be loaded once every idle model left; `busy` ones stay."""
+    if not busy and num_ctx is None:
+        known = node.notes.get(model)
+        if known is None:
+            alone = model in node.resident or footprint_bytes(node, model) <= room_bytes(node)
+            known = node.notes[model] = float(alone)
+        return known > 0.0
     if model in node.resident:
         return True
     stay = sum(footprint_bytes(node, each) for each in busy if each != model)

@@ -56,17 +56,17 @@ class Lane:
         self.node, self.name, self.slots = node, node.name, node.slots
         self.held, self.now_s = held, now_s
         self.derate = derate(node) if heat else 1.0
-        left = sorted(
-            (_left_s(node, request_id, each, beliefs, now_s, self.derate)
-             for request_id, each in held.items()),
-            reverse=True,
-        )[: self.slots]  # fmt: skip
+        left: list[float] = []
+        if held:
+            left = [_left_s(node, r, each, beliefs, now_s, self.derate) for r, each in held.items()]
+            left.sort(reverse=True)
+            del left[self.slots :]
         celsius = node.health.temperature_c if node.health else None
         self.climate = beliefs.climates.get(node.name) if heat else None
         self.headroom_s = headroom_s(celsius, self.climate)
         self.free = max(0, self.slots - len(held))
         self.ends_s = [0.0] * self.free + left[::-1]
-        self.all_free_s = max(self.ends_s, default=0.0)
+        self.all_free_s = self.ends_s[-1] if self.ends_s else 0.0
         self.busy = frozenset(normal(each.model) for each in held.values())
         self.alone = False
         memory = node.resident
@@ -75,7 +75,7 @@ class Lane:
             for model in incoming:
                 kept = kept | beside(node, memory, model)
             memory = incoming | (kept & memory)
-        self.first_s = min(self.ends_s, default=0.0)
+        self.first_s = self.ends_s[0] if self.ends_s else 0.0
         self.memory = memory
         self.batches = [Batch(memory, self.first_s, 0.0)]
 
