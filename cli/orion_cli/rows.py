@@ -116,4 +116,7 @@ def _number(value: float | None, unit: str) -> str:
 def _note(node: Mapping[str, Any]) -> str:
     if node.get("loading"):
         return "loading " + ", ".join(node["loading"])
+    slow: Mapping[str, float] = node.get("slow") or {}
+    if slow:
+        return "; ".join(f"slow: {m} at {100 * share:.0f} %" for m, share in slow.items())
     return "slowed down by heat" if node.get("throttled") else ""
