@@ -11,6 +11,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+MUTATE_VENV := .venv-mutate
+REAL_VENV := .venv-real
 PIP := install --quiet --disable-pip-version-check --no-input
 PROJECT := pyproject.toml README.md LICENSE
 SOURCES := $(shell find agent cli contracts lab operator router -type f -not -name '*.pyc' 2>/dev/null)
@@ -42,7 +44,17 @@ $(BENCH_VENV)/.bench: requirements/bench.txt | $(BIN)/python
 	@$(call say,"Installing the peers of the benchmark into $(BENCH_VENV) ...")
 	@"$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" -m venv $(BENCH_VENV)
 	@# Without its peers the benchmark still runs, and says what is missing (ORION_REQUIRE=litellm: fails).
-	@$(BENCH_VENV)/bin/python -m pip $(PIP) --require-hashes -r requirements/bench.txt && touch $@ || echo "make: the peers of the benchmark cannot be installed here"
+	@# The lists are whole, so nothing is resolved: an extra of a pinned package would count as not pinned.
+	@$(BENCH_VENV)/bin/python -m pip $(PIP) --no-deps --require-hashes -r requirements/bench.txt && touch $@ || echo "make: the peers of the benchmark cannot be installed here"
+
+$(REAL_VENV)/.real: requirements/real.txt | $(BIN)/python
+	@$(call say,"Installing ollama-herd into $(REAL_VENV) ...")
+	@"$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" -m venv $(REAL_VENV)
+	@$(REAL_VENV)/bin/python -m pip $(PIP) --no-deps --require-hashes -r requirements/real.txt && touch $@ || echo "make: ollama-herd cannot be installed here"
+
+$(MUTATE_VENV)/.mutate: requirements/mutate.txt | $(BIN)/python
+	@"$$($(BIN)/python -c 'import sys; print(sys._base_executable)')" -m venv $(MUTATE_VENV)
+	@$(MUTATE_VENV)/bin/python -m pip $(PIP) --require-hashes -r requirements/mutate.txt && touch $@
 
 # --- using it ---------------------------------------------------------------------------------
 
@@ -74,7 +86,7 @@ test: $(VENV)/.dev ## Every test but the slow tiers (at most 5 minutes on 2 core
 
 .PHONY: test-contract
 test-contract: $(VENV)/.dev ## The ledger's contract on every store found here (fakeredis, Redis 7 and 8, Valkey 9)
-	@$(BIN)/python -m pytest -q -m contract $(ARGS)
+	@ORION_LEDGER_EXAMPLES=$${ORION_LEDGER_EXAMPLES:-200} $(BIN)/python -m pytest -q -m contract $(ARGS)
 
 .PHONY: parity
 parity: $(VENV)/.dev ## The same calls against a real Ollama (ORION_OLLAMA) and against the gateway
@@ -124,6 +136,27 @@ lab-full: $(VENV)/.dev ## The whole study, resumable; writes docs/policy-study.m
 lab-heat: $(VENV)/.dev ## Three boards on a hot day for 30 minutes, with and without the thermal rules, as a plot
 	@$(BIN)/python -m orion_lab.study heat $(ARGS)
 
+.PHONY: bench-policy
+bench-policy: $(VENV)/.dev ## What one planning step costs, 10 to 10,000 nodes (options: ARGS="--quick --strict")
+	@$(BIN)/python -m orion_lab.bench.policy $(ARGS)
+
+.PHONY: mutate
+mutate: $(MUTATE_VENV)/.mutate ## Mutation tests of the policy and of what it learns, half an hour; not in CI (ARGS=90: the least percentage)
+	@PYTHON=$(MUTATE_VENV)/bin/python scripts/mutate $(ARGS)
+
+PEERS = LITELLM_LOCAL_MODEL_COST_MAP=True ORION_BENCH_PYTHON=$(BENCH_VENV)/bin/python ORION_REAL_PYTHON=$(REAL_VENV)/bin/python
+.PHONY: lab-real
+lab-real: $(VENV)/.dev $(BENCH_VENV)/.bench $(REAL_VENV)/.real ## The same workloads through real processes: ours, nginx, LiteLLM, ollama-herd (8 minutes)
+	@$(PEERS) $(BIN)/python -m orion_lab.real $(ARGS)
+
+.PHONY: lab-prefix
+lab-prefix: $(VENV)/.dev ## Prompt tokens that llama.cpp computes for eight conversations, ours beside nginx (5 minutes)
+	@$(BIN)/python -m orion_lab.real.prefix $(ARGS)
+
+.PHONY: test-real
+test-real: $(VENV)/.dev $(BENCH_VENV)/.bench $(REAL_VENV)/.real ## Simulator and processes agree, and order the gateways alike (4 minutes)
+	@$(PEERS) $(BIN)/python -m pytest -q -rP -m real $(ARGS)
+
 # --- building it ------------------------------------------------------------------------------
 
 .PHONY: build build-worker build-router wheel
@@ -170,10 +203,12 @@ lock: | $(BIN)/python ## Lock every set anew (LOCK_ARGS=--upgrade takes the newe
 	@$(call say,"lab");    $(LOCK) pyproject.toml --extra lab requirements/lab.in -c requirements/dev.txt -o requirements/lab.txt
 	@$(call say,"model");  $(LOCK) --no-deps requirements/model.in -o requirements/model.txt
 	@$(call say,"bench");  $(LOCK) requirements/bench.in -o requirements/bench.txt
+	@$(call say,"mutate"); $(LOCK) pyproject.toml requirements/mutate.in -c requirements/dev.txt -o requirements/mutate.txt
+	@$(call say,"real");   $(LOCK) requirements/real.in -o requirements/real.txt
 
 .PHONY: clean
 clean: ## Remove everything made here: environments, caches, builds
-	@rm -rf $(VENV) $(BENCH_VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .orion
+	@rm -rf $(VENV) $(BENCH_VENV) $(REAL_VENV) $(MUTATE_VENV) dist build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .orion
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

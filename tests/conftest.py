@@ -31,7 +31,7 @@ from servers.stores import Store, fake_store, real_store, start_server
 
 TESTS = Path(__file__).parent
 STORES = ("fakeredis", "redis7", "redis8", "valkey9")
-SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build", "models")
+SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build", "models", "real")
 # `make test` takes fakeredis and Valkey; the others, and the users of a deployment, come with
 # `make test-contract`.
 OTHER_STORES = re.compile(r"\[.*(redis7|redis8|-users)")
@@ -44,6 +44,7 @@ TIER_OF_FOLDER = {
     "e2e": "e2e",
     "faults": "faults",
     "parity": "real_ollama",
+    "real": "real",
 }
 LOOP_MUST_NOT_BLOCK_IN = [
     name for name in ("orion_agent", "orion_router") if importlib.util.find_spec(name)

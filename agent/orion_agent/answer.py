@@ -1,4 +1,4 @@
-"""The final of a request, from what the engine said (pure)."""
+"""The final of a request, from what the engine said (pure, but for the time stamp)."""
 
 from __future__ import annotations
 

@@ -46,7 +46,6 @@ class Beat:
         self._last_ttl_ms = 0
         self.tick_s = clock()
         """When the event loop last turned."""
-        self.beaten_s: float | None = None
 
     def start(self) -> None:
         """Begin to beat."""
@@ -110,6 +109,4 @@ class Beat:
             # Told before the end: if telling fails, it is tried again.
             self._taken_over(text(said))
             self.stop()
-            return True
-        self.beaten_s = now
         return True

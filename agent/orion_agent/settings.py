@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orion_contracts.address import read_password, store_url
 from orion_contracts.flags import Flags, bounded_int, port, positive_float
 from orion_contracts.sizes import DEFAULT_LIMITS, Limits, add_limit_flags, read_limits
 
@@ -145,6 +146,9 @@ def read_settings(
     add("--models-dir", "Ollama's folder of models, to share it (empty: $OLLAMA_MODELS)")
     add("--wedged-mark", "file that exists while Ollama hangs, for a probe that restarts it")
     values = flags.parse(argv)
+    with flags.judged():
+        store_url(values.redis_addr)
+        read_password(values.redis_password, values.redis_password_file)
     values.models_dir = values.models_dir or (environ or os.environ).get("OLLAMA_MODELS", "")
     own = {name: value for name, value in vars(values).items() if name in _FIELDS}
     return Settings(**own, limits=read_limits(values))

@@ -9,9 +9,9 @@ from typing import Any, Literal
 Mood = Literal["good", "warn", "bad", "off"]
 REASONS: Mapping[str, str] = {
     "silent": "no sign of life",
-    "draining": "draining: `orion drain --undo` ends it",
-    "hot": "too hot: above 75 °C, back at 70 °C",
-    "ram": "memory full: above 90 %, back at 85 %",
+    "draining": "draining: `orion drain {name} --undo` ends it",
+    "hot": "too hot: no work until it has cooled down",
+    "ram": "memory full: no work until some is free",
     "unreachable": "its Ollama does not answer",
     "wedged": "its Ollama hangs",
     "blind": "its temperature is no longer readable",
@@ -48,15 +48,16 @@ def of_node(node: Mapping[str, Any]) -> Row:
     reasons: Sequence[str] = node.get("reasons") or ()
     resident: Sequence[str] = node.get("resident") or ()
     held: Sequence[str] = node.get("inflight") or ()
+    name = str(node.get("name", "?"))
     return Row(
-        name=str(node.get("name", "?")),
-        class_name=str(node.get("class") or "-"),
+        name=_short(name),
+        class_name=_short(str(node.get("class") or "-")),
         state=_state(node, reasons, held),
         temperature=_number(node.get("temperature_c"), "°C"),
         ram=_number(node.get("ram_used_percent"), "%"),
-        resident=", ".join(map(str, resident)) or "-",
+        resident=_short(", ".join(map(str, resident)) or "-", 200),
         running=f"{len(held)}/{node.get('slots', '?')}",
-        remark="; ".join(REASONS.get(r, r) for r in reasons) or _note(node),
+        remark=_short("; ".join(_remark(r, name) for r in reasons) or _note(node), 300),
         mood=_mood(node, reasons),
     )
 
@@ -93,6 +94,11 @@ def summary(requests: Sequence[Mapping[str, Any]], boards: Sequence[Row], most: 
     return f"{running} running · {waiting}{more} waiting · {able} of {len(shown)} boards take work"
 
 
+def _remark(reason: str, name: str) -> str:
+    """Why a board takes no work; the limits are the configuration's, and not told here."""
+    return REASONS.get(reason, reason).replace("{name}", name)
+
+
 def _state(node: Mapping[str, Any], reasons: Sequence[str], held: Sequence[str]) -> str:
     if node.get("state") != "fresh":
         return str(node.get("state", "?"))
@@ -110,7 +116,12 @@ def _mood(node: Mapping[str, Any], reasons: Sequence[str]) -> Mood:
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else f"{value:.0f} {unit}"
+    return "unknown" if value is None else _short(f"{value:.0f} {unit}", 12)
+
+
+def _short(text: str, most: int = 40) -> str:
+    """A cell that leaves room for the others, whatever a board says of itself."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _note(node: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A producer's stream entry: a valid request, or a refusal that says why (pure)."""
+"""A producer's stream entry: a valid request, or a refusal that says why (pure but for a stamp)."""
 
 from __future__ import annotations
 

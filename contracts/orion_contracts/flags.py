@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from orion_contracts.errors import Misconfigured
 
 
 def variable(flag: str) -> str:
@@ -56,6 +59,14 @@ class Flags:
     def parse(self, argv: list[str] | None = None) -> argparse.Namespace:
         """The values; exits with status 2 and a message when they make no sense."""
         return self.parser.parse_args(argv)
+
+    @contextmanager
+    def judged(self) -> Generator[None]:
+        """What the block finds wrong with the values ends the program as any other nonsense."""
+        try:
+            yield
+        except Misconfigured as error:
+            self.parser.error(str(error))
 
 
 def port(text: str) -> int:

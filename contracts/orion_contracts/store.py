@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, cast
 
 import redis
@@ -19,36 +18,14 @@ from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as SyncRetry
 
+from orion_contracts.address import read_password as read_password
+from orion_contracts.address import store_url as store_url
 from orion_contracts.errors import Misconfigured, StoreUnavailable
 from orion_contracts.hotline import Hotline
 
 SOCKET_TIMEOUT_S = 5.0
 """Longer than every blocking read of ours (at most 2 s)."""
 MINIMUM_VERSION = (7, 0)
-
-
-def store_url(address: str) -> str:
-    """A redis:// or rediss:// URL from `host:port`, `host` or a URL. Raises Misconfigured."""
-    if "://" not in address:
-        host, _, port = address.rpartition(":") if ":" in address else (address, "", "6379")
-        if not host or not port.isdigit():
-            raise Misconfigured(f"--redis-addr {address!r}: write host:port or redis://host:port/0")
-        return f"redis://{host}:{port}/0"
-    if not address.startswith(("redis://", "rediss://", "unix://")):
-        raise Misconfigured(
-            f"--redis-addr {address!r}: write host:port, redis://, rediss:// or unix://"
-        )
-    return address
-
-
-def read_password(password: str, file: str) -> str:
-    """The password, from a file where one is named (preferred: it is not seen by `ps`)."""
-    if not file:
-        return password
-    try:
-        return Path(file).read_text().strip()
-    except OSError as error:
-        raise Misconfigured(f"--redis-password-file {file}: {error.strerror}") from error
 
 
 def _options(url: str, password: str, username: str) -> dict[str, Any]:

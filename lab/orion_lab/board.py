@@ -119,6 +119,7 @@ class Board:
         target_c = thermal.steady_c(self.spec, self.settings.ambient_c, busy, loading)
         dt_s = wall_s * self.settings.speed
         self._temperature_c = thermal.step_c(self._temperature_c, target_c, dt_s)
+        self.stats.max_c = max(self.stats.max_c, self._temperature_c)
         keep = exp(-dt_s / _LOADAVG_TAU_S)
         self._load_average = self._load_average * keep + busy * self.spec.cpus * (1 - keep)
 
@@ -151,3 +152,5 @@ class Board:
             # Nothing checks before loading on a CPU-only board: the kernel ends it instead.
             raise ApiError(500, RUNNER_KILLED)
         self.stats.of(model.name).cold_loads += 1
+        self.stats.disk_loads += not cached
+        self.stats.loading_s += board_s

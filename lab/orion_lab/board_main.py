@@ -34,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
     add("--name", default="board", help="its name")
     add("--spec", default="pi-8gb", help=f"its hardware: {', '.join(CATALOGUE)}")
     add("--engine", choices=("canned", "llama"), default="canned")
+    add("--engine-slots", type=int, default=4, help="answers the llama engine writes at a time")
+    add("--engine-threads", type=int, default=2, help="threads it computes with")
+    add("--engine-cache-mib", type=int, default=256, help="its host prompt cache")
     add("--models", default="smollm2:135m", help="on disk, comma-separated; NAME=GB for any size")
     add("--registry", default="", help="what can be pulled, like --models; empty: the catalogue")
     add("--pull-rate", type=float, default=0.0, help="bytes per board second; 0: the board's own")
@@ -106,7 +109,10 @@ async def run(arguments: argparse.Namespace) -> None:
         OSError: a port is taken.
     """
     wanted = settings(arguments)
-    engine, why = await asyncio.to_thread(make_engine, arguments.engine)
+    engine, why = await asyncio.to_thread(
+        make_engine, arguments.engine, arguments.engine_slots, arguments.engine_cache_mib,
+        arguments.engine_threads,
+    )  # fmt: skip
     seats = [Seat(Board(each, engine), listen(port)) for each, port in wanted]
     stop, ready = asyncio.Event(), asyncio.Event()
     stop_on_signals(stop)

@@ -1,6 +1,7 @@
 """The canned engine: deterministic tokens without a model."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from hashlib import sha256
@@ -12,6 +13,8 @@ DEFAULT_TOKENS: Final = 16
 MOST_TOKENS: Final = 8192
 """Whatever a request asks for: a real engine has its bound, too (ten times the context)."""
 _CHARS_PER_TOKEN: Final = 4
+_ASKED_WORDS: Final = re.compile(r"\bin exactly (\d{1,4}) words\b")
+"""A length that the prompt asks for: what no router can know from the request's options."""
 _TEMPLATE_TOKENS: Final = 8
 
 _KNOWN: Final = (
@@ -56,8 +59,12 @@ def answer(task: Task) -> tuple[tuple[str, ...], str]:
         pieces = _split(json.dumps({"answer": "".join(pieces or ("ok",))}))
     if pieces is None:
         limit = min(task.num_predict, MOST_TOKENS) if task.num_predict > 0 else DEFAULT_TOKENS
-        pieces = _words(f"{task.salt}\0{task.seed or 0}\0{task.text}", limit)
         reason = "length" if task.num_predict > 0 else "stop"
+        if (wish := _ASKED_WORDS.search(question)) is not None:
+            most = task.num_predict if task.num_predict > 0 else MOST_TOKENS
+            limit = min(int(wish[1]), most)
+            reason = "length" if limit < int(wish[1]) else "stop"
+        pieces = _words(f"{task.salt}\0{task.seed or 0}\0{task.text}", limit)
     elif 0 < task.num_predict < len(pieces):
         pieces, reason = pieces[: task.num_predict], "length"
     else:
@@ -142,6 +149,10 @@ class CannedEngine:
     def generate(self, task: Task) -> CannedGeneration:
         """See `Engine`."""
         return CannedGeneration(task)
+
+    def counted(self) -> dict[str, int]:
+        """See `Engine`: nothing is computed."""
+        return {}
 
     def close(self) -> None:
         """Nothing to free."""

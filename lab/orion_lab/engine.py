@@ -73,6 +73,10 @@ class Engine(Protocol):
         """Begin a generation; nothing is computed before its prompt is asked for."""
         ...
 
+    def counted(self) -> dict[str, int]:
+        """Prompt tokens that were computed and that were cached, where the engine knows."""
+        ...
+
     def close(self) -> None:
         """Free the engine itself."""
         ...

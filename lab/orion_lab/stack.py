@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, Self
 import httpx
 import redis
 
+from orion_lab.hurry import Hurry
 from orion_lab.program import Program
 from orion_lab.stores import Kind, StoreProcess, free_port
 from orion_lab.testing import BoardProcess
@@ -43,11 +44,15 @@ class Stack(Troupe):
         worker_flags: Sequence[str] = (),
         router_flags: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        hurry: Hurry | None = None,
     ) -> None:
+        self._hurry = hurry or Hurry()
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="orion-stack-"))
         self.seats = tuple(Seat.parse(each) for each in boards)
-        self.store = StoreProcess(store, self.directory / "store", appendfsync=appendfsync)
+        self.store = StoreProcess(
+            store, self.directory / "store", appendfsync=appendfsync, clock_rate=self._hurry.speed
+        )
         self.boards: dict[str, BoardProcess] = {}
         self.programs: dict[str, Program] = {}
         self._routers = routers
@@ -97,6 +102,7 @@ class Stack(Troupe):
             TimeoutError: something did not become ready; the logs' ends were printed.
         """
         (self.directory / "logs").mkdir(parents=True, exist_ok=True)
+        self.store.clock_offset_s = self._hurry.ahead_s
         self.store.start()
         for index in range(self._routers):
             port = free_port()
@@ -158,7 +164,11 @@ class Stack(Troupe):
         flags: list[str] = []
         if not url:
             board = BoardProcess(
-                "--root", str(root), *self._flags[0], boards=[f"{seat.name}:0:{seat.spec}"]
+                "--root",
+                str(root),
+                *self._flags[0],
+                boards=[f"{seat.name}:0:{seat.spec}"],
+                hurry=self._hurry,
             )
             board.start()
             self.boards[seat.name] = board
@@ -170,8 +180,10 @@ class Stack(Troupe):
         self._launch(f"worker-{seat.name}", "orion_agent.main", [*own, *flags, *self._flags[1]])
 
     def _launch(self, name: str, module: str, flags: Sequence[str]) -> None:
-        argv = [sys.executable, "-m", module, "--redis-addr", self.redis_addr, *flags]
-        environment = {"ORION_METRICS_PORT": str(free_port()), **self._environment}
+        python = [sys.executable, *self._hurry.argv, module]
+        argv = [*python, "--redis-addr", self.redis_addr, *flags]
+        metrics = {"ORION_METRICS_PORT": str(free_port())}
+        environment = {**metrics, **self._hurry.environment, **self._environment}
         log = self.directory / "logs" / f"{name}.log"
         self.programs[name] = Program(name, argv, log, environment)
         self.programs[name].start()

@@ -36,6 +36,10 @@ class Stats:
     unload_only: int = 0
     loads_aborted: int = 0
     crashes: int = 0
+    disk_loads: int = 0
+    loading_s: float = 0.0
+    """Board seconds of all completed loads."""
+    max_c: float = 0.0
 
     def of(self, model: str) -> ModelStats:
         """The counters of this model."""

@@ -93,12 +93,14 @@ class StoreProcess:
         unix_socket: Path | None = None,
         password: str | None = None,
         clock_offset_s: float = 0.0,
+        clock_rate: float = 1.0,
         config: Mapping[str, str] | None = None,
     ) -> None:
         self.kind: Kind = kind
         self.directory = directory
         self.port = 0 if unix_socket else (port or free_port())
         self.clock_offset_s = clock_offset_s
+        self.clock_rate = clock_rate
         self.log = directory / "store.log"
         self._server = find_server(kind)
         self._process: subprocess.Popen[bytes] | None = None
@@ -177,13 +179,13 @@ class StoreProcess:
 
     def _environment(self) -> dict[str, str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("FAKETIME")}
-        if self.clock_offset_s:
+        if self.clock_offset_s or self.clock_rate != 1.0:
             if (library := find_faketime()) is None:
                 raise StoreError("a clock offset needs libfaketime: apt install libfaketime")
             if self.kind == "redis7":
                 raise StoreError("Debian's Redis 7 hangs under libfaketime: use redis8 or valkey9")
             environment["LD_PRELOAD"] = str(library)
-            environment["FAKETIME"] = f"{self.clock_offset_s:+f}"
+            environment["FAKETIME"] = f"{self.clock_offset_s:+f} x{self.clock_rate:g}"
             environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"  # a step moves wall time only
         return environment
 

@@ -13,6 +13,8 @@ from typing import IO, Any, Final, Self
 
 import httpx
 
+from orion_lab.hurry import Hurry
+
 _READY_WITHIN_S: Final = 20.0
 _STOP_WITHIN_S: Final = 5.0
 
@@ -25,7 +27,10 @@ class BoardProcess:
     one however this one ends: it watches its standard input.
     """
 
-    def __init__(self, *flags: str, boards: Sequence[str] = ("board:0:zero",)) -> None:
+    def __init__(
+        self, *flags: str, boards: Sequence[str] = ("board:0:zero",), hurry: Hurry | None = None
+    ) -> None:
+        self._hurry = hurry or Hurry()
         self._boards = tuple(boards)
         self._flags = flags
         self._process: subprocess.Popen[str] | None = None
@@ -66,9 +71,10 @@ class BoardProcess:
             RuntimeError: it did not come up; the message carries what it said.
         """
         boards = [flag for each in self._boards for flag in ("--board", each)]
-        command = [sys.executable, "-m", "orion_lab.board_main", "--exit-with-stdin"]
+        command = [sys.executable, *self._hurry.argv, "orion_lab.board_main", "--exit-with-stdin"]
         self._process = subprocess.Popen(
             [*command, *boards, *self._flags],
+            env={**os.environ, **self._hurry.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orion_contracts.address import read_password, store_url
 from orion_contracts.flags import Flags, port, positive_float
 from orion_contracts.kubernetes import OPERATOR, OPERATOR_HTTP_PORT, OPERATOR_METRICS_PORT
 
@@ -75,7 +76,7 @@ def read_settings(
     flags.add("--status-interval-s", "least seconds between two writes of a status, which wear "
               "out an SD card", 30.0, positive_float)  # fmt: skip
     flags.add("--release", "Helm release whose pods are watched (empty: all of the namespace)")
-    return Settings(**vars(flags.parse(argv)))
+    return _judged(flags, argv)
 
 
 def read_cleanup_settings(
@@ -88,4 +89,12 @@ def read_cleanup_settings(
         "configuration out of the store. Never fails: what could not be done is logged.",
         environ,
     )
-    return Settings(**vars(flags.parse(argv)))
+    return _judged(flags, argv)
+
+
+def _judged(flags: Flags, argv: list[str] | None) -> Settings:
+    values = flags.parse(argv)
+    with flags.judged():
+        store_url(values.redis_addr)
+        read_password(values.redis_password, values.redis_password_file)
+    return Settings(**vars(values))

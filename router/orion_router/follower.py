@@ -26,7 +26,6 @@ class Follower:
         self.last = after
         self.final: Final | None = None
         self.needs_replay = False
-        self.has_durable_chunks = True
         self._held: dict[tuple[int, int], Piece] = {}
         self._held_final: Final | None = None
         self._ready: list[Event] = []

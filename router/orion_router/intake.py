@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 BLOCK_MS = 1000
 BATCH = 16
-RECLAIM_S = 2.0
 
 
 class Intake:
@@ -169,7 +168,7 @@ class Intake:
     async def reclaim(self) -> None:
         """Take over what another router read and did not settle: it died in between.
 
-        Judged by two looks RECLAIM_S apart, not by idle times: those jump with the store's clock.
+        Judged by two looks, not by idle times: those jump with the store's clock.
         """
         pending: Any = await self._store.xpending_range(
             keys.REQUESTS, keys.ROUTER_GROUP, min="-", max="+", count=200

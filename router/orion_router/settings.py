@@ -6,9 +6,9 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orion_contracts.address import read_password, store_url
 from orion_contracts.flags import Flags, bounded_int, port
 from orion_contracts.sizes import Limits, add_limit_flags, read_limits
-from orion_contracts.store import read_password, store_url
 from orion_contracts.telemetry import LEVELS
 from orion_router.gateway.bodies import MOST_BYTES
 from orion_router.gateway.origins import read_origins
@@ -70,10 +70,13 @@ class Settings:
         flags.add("--assign-lease-ms", "from dispatch to a worker's start", 10_000, lease)
         flags.add("--run-lease-ms", "between two signs of progress", 15_000, lease)
         values = flags.parse(argv)
+        with flags.judged():
+            url = store_url(values.redis_addr)
+            password = read_password(values.redis_password, values.redis_password_file)
         return cls(
-            redis_addr=store_url(values.redis_addr),
+            redis_addr=url,
             redis_username=values.redis_username,
-            redis_password=read_password(values.redis_password, values.redis_password_file),
+            redis_password=password,
             http_host=values.http_host,
             http_port=values.http_port,
             metrics_port=values.metrics_port,

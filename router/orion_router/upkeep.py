@@ -101,4 +101,4 @@ class Upkeep:
             self._offset_ms = swept.now_ms - (now_s + after_s) / 2 * 1000
         if swept.moved:
             self.swept += swept.moved
-            log.warning("sweep moved %d requests", swept.moved)
+            log.warning("requests whose deadline, lease or board was gone: %d", swept.moved)

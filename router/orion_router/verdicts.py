@@ -1,4 +1,4 @@
-"""The finals that a planner writes: of requests that it gives up (pure)."""
+"""The finals that a planner writes: of requests that it gives up (pure, but for the time stamp)."""
 
 from __future__ import annotations
 

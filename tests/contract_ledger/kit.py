@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from orion_contracts import keys
+from orion_contracts import keys, schema
 from orion_contracts.ledger import (
     Admission,
     Closed,
@@ -217,9 +217,12 @@ class Bench:
         return finals[0]
 
     async def dead(self) -> list[dict[str, str]]:
-        """The dead letters."""
+        """The dead letters, each as its schema wants it."""
         reply: Any = await self.store.xrange(keys.DEAD)
-        return [{k.decode(): v.decode("utf-8", "replace") for k, v in f.items()} for _, f in reply]
+        letters = [{k.decode(): v.decode() for k, v in f.items()} for _, f in reply]
+        for letter in letters:
+            schema.check("dead-letter", letter)
+        return letters
 
     async def pending(self, stream: str, group: str) -> int:
         """How many entries are delivered and not acknowledged."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -252,10 +253,27 @@ async def test_refused_entry_gets_answer_dead_letter_and_is_settled(bench: Bench
 async def test_a_dead_letter_is_text_whatever_the_entry_held(bench: Bench) -> None:
     """Readers that decode it must not stumble over the one who wrote it."""
     await bench.ledger.refuse(await bench.entry(), "", "", b"", "\ud800 bad", b"\xff" * 600)
-    ((_, letter),) = await bench.store.xrange(keys.DEAD)
-    said = {name.decode(): value.decode() for name, value in letter.items()}
-    assert said["why"] == "? bad"
-    assert 0 < len(letter[b"sample"]) <= 512
+    (letter,) = await bench.dead()
+    assert letter["why"] == "? bad"
+    assert 0 < len(letter["sample"].encode()) <= 512
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["2026-01-01T00:00:00.000Z", "2028-02-29T23:59:59.999Z", "2100-03-01T12:00:00.500Z",
+     "2026-12-31T08:07:06.050Z"],
+)  # fmt: skip
+async def test_a_dead_letter_says_when_and_by_whom(bench: Bench, when: str) -> None:
+    """As every message does. The time is the ledger's, in words that it finds by itself."""
+    await bench.pass_time(
+        round(datetime.fromisoformat(when).timestamp() * 1000) - await bench.now()
+    )
+    await bench.ledger.refuse(await bench.entry(), "", "", b"", "bad", b"sample")
+
+    (letter,) = await bench.dead()
+    assert (letter["version"], letter["source"]) == ("1.0", "orion-inference-ledger")
+    late = datetime.fromisoformat(letter["timestamp"]) - datetime.fromisoformat(when)
+    assert timedelta() <= late < timedelta(seconds=10)
 
 
 async def test_corrected_request_under_a_refused_id_streams_as_usual(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """Any order of events: the invariants of the ledger hold after each step, and all ends in finals.
 
-ORION_LEDGER_EXAMPLES=5000 looks further than the 200 examples of an ordinary run.
+ORION_LEDGER_EXAMPLES=5000 looks further than the 50 examples of `make test` and the 200 of
+`make test-contract`.
 """
 
 from __future__ import annotations
@@ -422,7 +423,7 @@ def plain(value: Any) -> Any:
 
 
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("ORION_LEDGER_EXAMPLES", "200")),
+    max_examples=int(os.environ.get("ORION_LEDGER_EXAMPLES", "50")),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),

@@ -29,6 +29,8 @@ class Board:
         self.residents = Residents(spec, conditions)
         self.service: Service | None = None
         self.waiting: list[tuple[Ask, float]] = []  # with the time of dispatch
+        self.handed: set[str] = set()
+        """Of these, by request id, those that a loaded model has; see `pending_in_order`."""
         self.up = self.seen_alive = True
         self.reports: deque[Report] = deque(maxlen=64)
         self.busy_s = self.loading_s = self.hot_s = self.throttled_s = 0.0
@@ -70,6 +72,23 @@ class Board:
         self.service = service
         return service
 
+    def hand_over(self, now_s: float) -> None:
+        """Give waiting requests to loaded models, as far as Ollama does it."""
+        service = self.service
+        loading = service.ask.model if service and now_s < service.loaded_s else None
+        loaded = [name for name in self.resident if name != loading]
+        latest = self.waiting[-1][0] if self.waiting else None
+        if latest is not None and latest.arrived_s == now_s and latest.model in loaded:
+            self.handed.add(latest.request_id)
+        if loading is not None:
+            return
+        for ask, _ in self.waiting:
+            if ask.request_id in self.handed:
+                continue
+            if ask.model not in loaded:
+                break
+            self.handed.add(ask.request_id)
+
     def finish(self, now_s: float) -> None:
         """The request is done, or lost: account for it, and cool down."""
         service = self.service
@@ -86,6 +105,7 @@ class Board:
         if self.service:
             self.finish(now_s)
         self.waiting.clear()
+        self.handed.clear()
         self.residents.clear()
         self.up = False
         return lost

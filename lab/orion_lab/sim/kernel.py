@@ -151,6 +151,7 @@ class Kernel:
     def _bind(self, policy: Early, ask: Ask) -> None:
         board = self._by_name[policy.choose(ask, self._view())]
         board.waiting.append((ask, self._now_s))
+        board.hand_over(self._now_s)
         self._next(board)
 
     def _plan(self) -> None:
@@ -169,11 +170,18 @@ class Kernel:
         if board.service is not None or not board.waiting or not board.up:
             return
         chosen = 0
-        if not self._fifo:
+        if not self._fifo and self._conditions.pending_in_order:
+            board.hand_over(self._now_s)
+            handed = (
+                i for i, (ask, _) in enumerate(board.waiting) if ask.request_id in board.handed
+            )
+            chosen = next(handed, 0)
+        elif not self._fifo:
             resident = board.resident
             overtaking = (i for i, (ask, _) in enumerate(board.waiting) if ask.model in resident)
             chosen = next(overtaking, 0)
         ask, dispatched_s = board.waiting.pop(chosen)
+        board.handed.discard(ask.request_id)
         service = board.start(ask, dispatched_s, self._now_s)
         if self._late is not None and service.loaded_s > self._now_s:
             self._at(service.loaded_s, self._plan)

@@ -19,6 +19,8 @@ from orion_router.gateway.openai_out import KEEP_ALIVE, SSE
 from orion_router.gateway.ports import Following
 
 FINAL_SEQ = 999_999_999
+MOST_BYTES = 1024
+"""Of a body that nobody reads."""
 _LAST = re.compile(r"(\d{1,9})-(\d{1,9})")
 
 
@@ -35,8 +37,8 @@ class Attach:
             if not is_request_id(request_id):
                 raise InvalidRequest("the request id in the path must be a UUID", "request_id")
             after = read_position(_header(scope, b"last-event-id"))
-            with self._door.bodies.open() as body:
-                await read_body(receive, body, 1024)
+            with self._door.bodies.open(MOST_BYTES) as body:
+                await read_body(receive, body, MOST_BYTES)
             with self._door.enter():
                 if after[1] >= FINAL_SEQ:  # it has all there is: a reader told so stops asking
                     await send({"type": "http.response.start", "status": 204, "headers": []})

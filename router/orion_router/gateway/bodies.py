@@ -18,6 +18,11 @@ PIECE_BYTES: Final = 64 * 1024
 RETRY_S: Final = 5
 
 
+def too_large(most_bytes: int) -> GatewayError:
+    """The refusal of a body that no time and no room would make acceptable."""
+    return GatewayError(413, f"the body is larger than the {most_bytes} bytes allowed", "too_large")
+
+
 class Bodies:
     """One per router. `held`: bytes that count now."""
 
@@ -27,12 +32,16 @@ class Bodies:
         self._most = most_bytes
         self.held = 0
 
-    def open(self, announced: bytes = b"") -> Body:
-        """A body about to come. `announced`: its content-length; one for which there is no room
-        is refused before it is sent, and announcing takes no room. Raises GatewayError (503)."""
+    def open(self, most_bytes: int, announced: bytes = b"") -> Body:
+        """A body about to come. `announced`: its content-length; one that is larger than any may
+        be, or for which there is no room, is refused before it is sent. Announcing takes no room.
+        Raises GatewayError (413, 503)."""
         body = Body(self)
         if announced.isdigit() and len(announced) < 19:
-            self.check(int(announced), int(announced))
+            size = int(announced)
+            if size > most_bytes:
+                raise too_large(most_bytes)  # waiting would not help it
+            self.check(size, size)
         return body
 
     def check(self, size: int, more: int) -> None:

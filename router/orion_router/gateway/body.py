@@ -10,7 +10,7 @@ from typing import Any
 
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.limits import Limits, parse_json
-from orion_router.gateway.bodies import LARGE_BYTES, Body
+from orion_router.gateway.bodies import LARGE_BYTES, Body, too_large
 from orion_router.gateway.faults import GatewayError
 
 Message = MutableMapping[str, Any]
@@ -37,9 +37,7 @@ async def read_body(
                     raise ClientGone
                 part: bytes = message.get("body", b"")
                 if body.size + len(part) > most_bytes:
-                    raise GatewayError(
-                        413, f"the body is larger than the {most_bytes} bytes allowed", "too_large"
-                    )
+                    raise too_large(most_bytes)
                 body.add(part)
                 if not message.get("more_body"):
                     return

@@ -130,6 +130,10 @@ class Connection(HttpToolsProtocol):
         else:
             self._refuse(503, "too many connections whose request is not complete; ask again")
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: a server may pass over an Upgrade and answer in the protocol that it speaks.
+        uvicorn would ask for packages to be installed, once for each such request."""
+
     def send_400_response(self, msg: str) -> None:
         """As uvicorn's; never into the middle of another answer."""
         if not self._refused:

@@ -59,6 +59,10 @@ class Door:
                 503, f"{self.most_open} requests are open here already", "too_many_open", 1
             )
 
+    def open_body(self, announced: bytes) -> Body:
+        """A body within the limits. Raises GatewayError (413, 503)."""
+        return self.bodies.open(self.limits.body_bytes, announced)
+
     async def read(self, body: Body, reader: Callable[[Body], _Read]) -> _Read:
         """What `reader` makes of a body. Large ones are read in a thread, so that the tokens of
         others go on meanwhile, and one after the other: a parsed body is larger than its bytes."""

@@ -70,7 +70,7 @@ class Generating:
             request_id = who.request_id
             deadline_ms = identity.deadline_ms(headers)
             door.check()
-            with door.bodies.open(headers.get(b"content-length", b"")) as body:
+            with door.open_body(headers.get(b"content-length", b"")) as body:
                 await read_body(receive, body, door.limits.body_bytes)
                 with door.enter():
                     follower, shape, stream = await self._submit(scope["path"], body, who, headers)

@@ -1,4 +1,5 @@
-"""`/health` (health+json), `/livez` and `/readyz`: from memory, so they never wait (pure).
+"""`/health` (health+json), `/livez` and `/readyz`: from memory, so they never wait (pure,
+but for the time).
 
 `/livez` answers as long as the event loop turns and looks at nothing else: a store that is away
 must not get the router restarted. `/readyz` says whether it can do its job now.

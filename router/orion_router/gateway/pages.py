@@ -45,7 +45,7 @@ def routes(
         return PlainTextResponse("Ollama is running")
 
     async def show(request: Request) -> Response:
-        with door.bodies.open(announced(request.scope)) as body:
+        with door.open_body(announced(request.scope)) as body:
             try:
                 await read_body(request.receive, body, door.limits.body_bytes)
             except ClientGone:

@@ -50,7 +50,7 @@ class RequestsApi:
         door = self._door
         door.check()
         try:
-            with door.bodies.open(announced(request.scope)) as body:
+            with door.open_body(announced(request.scope)) as body:
                 await read_body(request.receive, body, door.limits.body_bytes)
                 with door.enter():
                     request_id, follower = await self._submit(request, body, wait_s > 0)
@@ -178,7 +178,7 @@ def read_limit(request: Request, most: int = MOST_LISTED) -> int:
 
 
 def unknown(request: Request) -> GatewayError:
-    """No such request, or its record is older than an hour."""
+    """No such request, or its record is older than a day."""
     return GatewayError(404, f"no request {read_id(request)} is known", "request_not_found")
 
 

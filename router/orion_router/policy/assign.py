@@ -13,6 +13,7 @@ from orion_contracts.config import Routing
 from orion_router.fleet import Fleet, Node, normal
 from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
 from orion_router.policy.explain import candidates
+from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane
 from orion_router.policy.plan import Pins, Planning
 from orion_router.policy.pool import pool as boards_for
@@ -178,13 +179,16 @@ def _refusal(
 
 
 def _pins(fleet: Fleet, now_s: float) -> Pins:
-    """Pins that hold: not those whose board is gated or gone for long."""
+    """Pins that hold: not those whose board is gated, gone for long, or lacks what it takes."""
 
     def pinned(item: Waiting) -> str:
         pin = item.meta.pin
         node = fleet.nodes.get(pin) if pin else None
         if node is None or set(node.reasons) - {"silent"}:
             return ""
+        model = normal(item.meta.model)
+        if node.health is not None and not (model in node.on_disk and fits(node, model)):
+            return ""  # as long as it cannot run it
         gone = node.lost_since_s is not None and now_s - node.lost_since_s > PIN_LOST_S
         return "" if gone else pin
 

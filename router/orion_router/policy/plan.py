@@ -135,6 +135,8 @@ class Planning:
             return None
         best = self._cheapest(item, column, output, cached, pin)
         if best is None:
+            if item.crashes and first:
+                self._empty(column, pin)
             return None
         lane = self.lanes[best]
         prefill, decode, _ = column.speeds(best) or (0.0, 0.0, 0.0)
@@ -148,6 +150,15 @@ class Planning:
         for each in self._columns.values():
             each.changed(best, self._price)
         return best
+
+    def _empty(self, column: Column, pin: str) -> None:
+        """Nothing more for the board that a starving suspect can have first: it needs it alone."""
+        usable = [i for i, *_ in column.rows if pin in ("", self.lanes[i].name)]
+        if usable:
+            first = min(usable, key=lambda i: (self.lanes[i].all_free_s, i))
+            self.lanes[first].alone = True
+            for each in self._columns.values():
+                each.changed(first, self._price)
 
     def _cheapest(
         self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str

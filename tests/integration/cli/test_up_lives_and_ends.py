@@ -72,7 +72,7 @@ def test_accepted_requests_outlive_up(tmp_path: Path) -> None:
     with Up(tmp_path, *CANNED, "--speed", "2") as up:
         with httpx.Client(base_url=up.url, trust_env=False) as http:
             for each in ids:
-                asked = {"request_id": each, "model": MODEL, "options": {"num_predict": 150},
+                asked = {"request_id": each, "model": MODEL, "options": {"num_predict": 60},
                          "messages": [{"role": "user", "content": "Hello"}]}  # fmt: skip
                 assert http.post("/v1/requests", json=asked).status_code == 202
         assert up.stop(signal.SIGTERM) == 0

@@ -246,3 +246,16 @@ async def test_a_client_that_just_goes_is_forgotten() -> None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         line.writer.transport.abort()
         await server.until(0, 0, 0)
+
+
+async def test_an_upgrade_is_passed_over_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    """Browsers and curl offer one; what answers is plain HTTP, and no log asks for packages."""
+    async with served() as server:
+        for offer in (b"websocket", b"h2c"):
+            line = await server.connect()
+            await line.send(
+                b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: "
+                + offer + b"\r\n\r\n"
+            )  # fmt: skip
+            assert await line.status() == 200
+    assert not [r for r in caplog.records if "pgrade" in r.getMessage()]

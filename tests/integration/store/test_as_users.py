@@ -26,6 +26,9 @@ from servers.needs import demand
 from servers.users import PASSWORDS, server_with_users
 
 MODEL = "smollm2:135m"
+pytestmark = (
+    pytest.mark.contract
+)  # of the stores: `make test` takes Valkey, `make test-contract` all
 
 
 def login(folder: Path, user: str) -> list[str]:

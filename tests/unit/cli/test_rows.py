@@ -43,7 +43,7 @@ def test_what_a_board_is_doing() -> None:
     assert (draining.state, draining.mood) == ("draining", "warn")
     hot = of_node(node(reasons=["hot", "unreachable"]))
     assert hot.state == "gated"
-    assert "75 °C" in hot.remark
+    assert "too hot" in hot.remark
     assert "does not answer" in hot.remark
     assert of_node(node(state="lost", reasons=["silent"])).mood == "bad"
 
@@ -93,3 +93,21 @@ def test_a_piped_table_has_no_colours_and_steers_no_terminal() -> None:
     Console(file=out, width=160).print(table([of_node(node(name="a\x1b[31mb"))]))
     assert "\x1b" not in out.getvalue()
     assert all(column in out.getvalue() for column in COLUMNS)
+
+
+def test_the_remedy_of_a_drained_board_can_be_copied() -> None:
+    """With the board's name; and no limit is told that the configuration may have changed."""
+    row = of_node(node(eligible=False, reasons=["draining", "hot", "ram"]))
+    assert "`orion drain pi-8gb --undo`" in row.remark
+    assert not any(char.isdigit() for char in row.remark.replace("pi-8gb", ""))
+
+
+def test_no_board_takes_the_whole_table() -> None:
+    """Whatever it says of itself."""
+    words = "x" * 10_000
+    row = of_node(
+        node(name=words, temperature_c=1e300, ram_used_percent=1e300, resident=[words] * 9,
+             reasons=[words], **{"class": words})
+    )  # fmt: skip
+    assert max(map(len, row.cells[:5])) <= 40
+    assert max(map(len, row.cells)) <= 300

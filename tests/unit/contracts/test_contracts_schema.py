@@ -296,3 +296,21 @@ def test_configuration_of_boards_and_models_is_typed() -> None:
     for wrong in misspelt:
         with pytest.raises(InvalidRequest):
             schema.check("config", wire | wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature_c": 1e300}, {"temperature_c": -300}, {"memory_total_bytes": 10**30},
+     {"disk_free_bytes": 2**62}, {"slots": 10**9}, {"load_1m": 1e300},
+     {"resident": [{"name": "m", "context_length": 2**40}]}],
+    ids=str,
+)  # fmt: skip
+def test_no_board_has_such_numbers(wrong: dict[str, Any]) -> None:
+    """Whoever reads a report reckons with its numbers and prints them."""
+    sound = {
+        "version": "1.0", "node": "a", "incarnation": "i", "timestamp": "2026-01-01T00:00:00Z",
+        "source": "s", "slots": 1, "running": 0, "waiting": 0, "engine": {"reachable": True},
+    }  # fmt: skip
+    schema.check("node-health", sound)
+    with pytest.raises(InvalidRequest):
+        schema.check("node-health", sound | wrong)

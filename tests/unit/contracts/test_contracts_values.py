@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -10,7 +11,11 @@ import pytest
 from hypothesis import given
 from redis import exceptions
 
+import orion_agent.settings
+import orion_operator.settings
+import orion_router.settings
 from orion_contracts import keys
+from orion_contracts.address import read_password, store_url
 from orion_contracts.classes import GIB, classify
 from orion_contracts.entries import Refusal, read_cancel, read_entry
 from orion_contracts.entry_kinds import Garbage, kind_of
@@ -27,7 +32,7 @@ from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta, describe
 from orion_contracts.spelling import whole
 from orion_contracts.stamp import iso
-from orion_contracts.store import connect, read_password, store_url
+from orion_contracts.store import connect
 
 metas = st.builds(
     Meta,
@@ -121,7 +126,11 @@ def test_store_address(address: str, url: str) -> None:
     assert store_url(address) == url
 
 
-@pytest.mark.parametrize("address", ["", ":6379", "pi:", "pi:x", "http://pi:1", "pi:6379x"])
+@pytest.mark.parametrize(
+    "address",
+    ["", ":6379", "pi:", "pi:x", "http://pi:1", "pi:6379x", "foo bar", "pi\n:6379", "pi:70000",
+     "pi:0", "redis://pi:x/0", "redis://p i:1/0", "redis://pi:99999"],
+)  # fmt: skip
 def test_wrong_store_address_names_the_flag(address: str) -> None:
     """With the remedy."""
     with pytest.raises(Misconfigured, match="--redis-addr"):
@@ -137,6 +146,32 @@ def test_password_comes_from_the_file_if_named(tmp_path: Path) -> None:
     assert read_password("plain", "") == "plain"
     with pytest.raises(Misconfigured, match="--redis-password-file"):
         read_password("", str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    "argv", [("--redis-addr", "foo bar"), ("--redis-password-file", "/none")], ids=str
+)
+@pytest.mark.parametrize(
+    "read",
+    [orion_agent.settings.read_settings, orion_operator.settings.read_settings,
+     orion_router.settings.Settings.read],
+)  # fmt: skip
+def test_a_store_that_cannot_be_meant_ends_the_program_with_status_2(
+    read: Callable[..., object], argv: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line that names the flag, as for every value that makes no sense."""
+    with pytest.raises(SystemExit) as ended:
+        read([*argv], {})
+    assert ended.value.code == 2
+    assert f"error: {argv[0]} " in capsys.readouterr().err
+
+
+def test_a_password_in_a_wrong_address_is_not_told() -> None:
+    """The error goes to a log."""
+    for address in ("http://:hunter2@pi:1", "redis://:hunter2@pi:x"):
+        with pytest.raises(Misconfigured) as told:
+            store_url(address)
+        assert "hunter2" not in str(told.value)
 
 
 def test_password_is_not_shown() -> None:

@@ -70,6 +70,18 @@ async def test_what_is_announced_too_large_is_refused_before_it_is_sent() -> Non
         assert (await c.post("/api/chat", CHAT)).status == 200
 
 
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/requests", "/api/show"])
+async def test_what_is_announced_larger_than_any_body_may_be_is_a_413(path: str) -> None:
+    """At once, and without a Retry-After: it would be as large the next time. The announcement
+    alone is enough, so nothing of it has to come."""
+    async with client(most_bytes=2 * MIB) as c:
+        for size in (11_000_000, 10**17):
+            said = {"content-length": str(size)}
+            exchange = await c.open("POST", path, headers=said, parts=[]).ended()
+
+            assert (exchange.status, "retry-after" in exchange.headers) == (413, False)
+
+
 async def test_a_waiting_answer_holds_no_body() -> None:
     """Once its request is in the ledger, a body counts no more: answers may take long."""
     async with client(FakeDesk([])) as c:
@@ -129,7 +141,7 @@ def test_a_body_is_the_same_however_it_is_cut(sizes: list[int], salt: bytes) -> 
     """Every part, once, in order; and all of its bytes count until it is closed."""
     bodies = Bodies()
     parts = [(salt + bytes([i])) * size for i, size in enumerate(sizes)]
-    with bodies.open() as body:
+    with bodies.open(MIB) as body:
         for part in parts:
             body.add(part)
 
@@ -141,7 +153,7 @@ def test_a_body_is_the_same_however_it_is_cut(sizes: list[int], salt: bytes) -> 
 
 def test_many_tiny_parts_take_no_more_than_their_bytes() -> None:
     """A byte at a time is kept as a few pieces, not as a list of a million objects."""
-    with Bodies().open() as body:
+    with Bodies().open(MIB) as body:
         for _ in range(300_000):
             body.add(b"x")
 
@@ -152,7 +164,7 @@ def test_many_tiny_parts_take_no_more_than_their_bytes() -> None:
 def test_large_bodies_leave_room_for_small_ones() -> None:
     """A quarter of the bound is not for them."""
     bodies = Bodies(4 * MIB)
-    with bodies.open() as large, bodies.open() as small, bodies.open() as another:
+    with bodies.open(MIB) as large, bodies.open(MIB) as small, bodies.open(MIB) as another:
         large.add(b"x" * 3 * MIB)
         with pytest.raises(GatewayError, match="ask again"):
             another.add(b"x" * (LARGE_BYTES + 1))

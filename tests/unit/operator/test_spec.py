@@ -101,10 +101,14 @@ NONSENSE: list[tuple[dict[str, Any], str]] = [
     ({"nodeClasses": [{"name": "a", "minMemory": "much"}]}, r"minMemory: 'much' is no quant"),
     ({"nodes": [{"name": "a", "drain": 1}]}, r"spec\.nodes\[0\]\.drain: must be of type bool"),
     ({"nodes": [{"name": "a", "slots": True}]}, r"slots: must be of type integer, is bool"),
-    ({"models": [{"name": "c"}, {"name": "a", "fallback": "b"}, {"name": "b", "fallback": "a"}]},
-     r"spec\.models\[1\]\.fallback: a:latest → b:latest → a:latest is a circle"),
-    ({"models": [{"name": "a", "aliases": ["b:latest"]}, {"name": "b"}]},
-     r"spec\.models\[0\]\.aliases: b:latest is another model's own name"),
+    (
+        {"models": [{"name": "c"}, {"name": "a", "fallback": "b"}, {"name": "b", "fallback": "a"}]},
+        r"spec\.models\[1\]\.fallback: a:latest → b:latest → a:latest is a circle",
+    ),
+    (
+        {"models": [{"name": "a", "aliases": ["b:latest"]}, {"name": "b"}]},
+        r"spec\.models\[0\]\.aliases: b:latest is another model's own name",
+    ),
 ]
 
 

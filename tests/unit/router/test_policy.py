@@ -162,6 +162,34 @@ def test_a_suspect_does_not_join_what_is_planned_either() -> None:
     assert [d.request_id for d in placed] == ["old"]
 
 
+def test_a_board_empties_for_a_suspect_that_starves() -> None:
+    """Beyond the bound nobody joins what runs there, or it would never be alone; the board that is
+    empty first is chosen, the others go on."""
+    suspect = waiting(request_id="s", crashes=1, since_s=-1000.0)
+    young = waiting(request_id="y", since_s=99.0)
+    one = fleet(node("a", ("m1",), slots=2))
+    long, short = holds("m1", since_s=95.0), holds("m1", since_s=95.0, output_limit=20)
+
+    assert assign([suspect, young], one, {"a": long}, 100.0, ROUTING) == []
+    two = fleet(node("a", ("m1",), slots=2), node("b", ("m1",), slots=2))
+    chosen = only(assign([suspect, young], two, {"a": long, "b": short}, 100.0, ROUTING))
+    assert (chosen.request_id, chosen.node) == ("y", "a")
+    patient = waiting(request_id="s", crashes=1, since_s=99.0)
+    assert only(assign([patient, young], one, {"a": long}, 100.0, ROUTING)).request_id == "y"
+
+
+def test_a_pin_to_a_board_that_cannot_run_it_does_not_hold() -> None:
+    """It lacks the model, or the memory for it; until it has told what it has, the pin holds."""
+    pinned = waiting(pin="b")
+    lacking = fleet(node("a"), node("b", models=("m2",)))
+    small = fleet(node("a"), node("b", models={"m1": 9_000_000_000}))
+    untold = fleet(node("a"), Node("b", None, True, state="fresh"))
+
+    assert only(assign([pinned], lacking, {}, 0.0, ROUTING)).node == "a"
+    assert only(assign([pinned], small, {}, 0.0, ROUTING)).node == "a"
+    assert assign([pinned], untold, {}, 0.0, ROUTING) == []
+
+
 def test_a_pin_holds_until_its_board_is_long_gone_or_gated() -> None:
     """Work put on a board's own stream stays there while that makes sense."""
     pinned = waiting(pin="b")

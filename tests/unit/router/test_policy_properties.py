@@ -80,7 +80,9 @@ def test_no_request_goes_where_it_must_not(world: World) -> None:
         assert not world.suspects & set(world.load[name])
         assert normal(item.meta.model) in board.on_disk
         pin = nodes.get(item.meta.pin)
-        assert name == item.meta.pin or pin is None or not pin.eligible
+        if pin is not None and name != pin.name:
+            model = normal(item.meta.model)
+            assert not (pin.eligible and model in pin.on_disk and fits(pin, model))
 
 
 @many
@@ -131,22 +133,15 @@ def test_a_request_returns_to_where_it_failed_only_when_no_other_has_its_model(
     world: World,
 ) -> None:
     """Neither residency nor a cached prompt draws it back."""
+    queue = tuple(replace(item, crashes=0) for item in world.queue)
+    world = replace(world, queue=queue, suspects=frozenset())
     nodes, items = world.fleet.nodes, by_id(world)
     for request_id, name in given_to(plan(world)).items():
         item = items[request_id]
-        if name not in item.failed_on or item.meta.pin or item.crashes:
-            continue
         model = normal(item.meta.model)
-        for board in nodes.values():
-            usable = model in board.on_disk and fits(board, model) and board.name not in (
-                world.cooling | item.failed_on)  # fmt: skip
-            assert (
-                not usable
-                or world.suspects & set(world.load[board.name])
-                or any(
-                    items[r].crashes for r, n in given_to(plan(world)).items() if n == board.name
-                )
-            )
+        if name in item.failed_on and item.meta.pin != name:
+            others = set(nodes) - world.cooling - item.failed_on
+            assert not any(model in nodes[n].on_disk and fits(nodes[n], model) for n in others)
 
 
 # --- always --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ local RECORD_TTL_MS, ANSWER_TTL_MS, ALIVE_BUSY_MS = 86400000, 3600000, 4000
 local JUMP_MS = 2000
 local FACTS_BYTES = 300 -- what a run measured travels with the doorbell: longer facts stay at home
 local MOST_MS = 1e13 -- any time is below: a queue's score is class * 1e13 + time
+local LEDGER = 'orion-inference-ledger' -- the source of what is no process' own message
 local FINAL_SEQ = '999999999' -- a final's stream id is attempt-FINAL_SEQ: after every chunk of its attempt
 
 local INCARNATIONS = P .. 'incarnations' -- node -> its worker's last life; outlives its sign of life, and the board's leaving
@@ -98,9 +99,27 @@ local function post(mailbox, id, kind, payload)
   end
 end
 
+-- A time in words: there is no os.date here.
+local function iso(ms)
+  local s = math.floor(ms / 1000)
+  local z = math.floor(s / 86400) + 719468 -- days since a 1 March that begins a cycle of 400 years
+  local doe = z % 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + math.floor(z / 146097) * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, doy - math.floor((153 * mp + 2) / 5) + 1,
+    math.floor(s / 3600) % 24, math.floor(s / 60) % 60, s % 60, ms % 1000)
+end
+
+-- A dead letter: what every message carries, and the facts of this one.
+local function letter(...)
+  redis.pcall('XADD', DEAD, 'MAXLEN', '~', 1000, '*', 'version', '1.0', 'timestamp', iso(now()), 'source', LEDGER, ...)
+end
+
 local function bury(id, why, r)
-  redis.pcall('XADD', DEAD, 'MAXLEN', '~', 1000, '*', 'id', id, 'why', why, 'model', r.model or '',
-    'attempt', r.attempt or '0', 'history', r.history or '')
+  letter('id', id, 'why', why, 'model', r.model or '', 'attempt', r.attempt or '0', 'history', r.history or '')
 end
 
 -- Into the stream that we name ourselves. Where an outsider wrote to it before us, our ids may be
@@ -136,10 +155,10 @@ local function close(id, r, state, payload, facts)
 end
 
 -- A final that no worker wrote.
-local function verdict(id, r, state, code, text, iso)
+local function verdict(id, r, state, code, text, stamp)
   return '{"version":"1.0","request_id":' .. cjson.encode(id) .. ',"model":' .. cjson.encode(r.model or '') .. ',"status":"' ..
     string.lower(state) .. '","error_code":"' .. code .. '","error":' .. cjson.encode(text) ..
-    ',"attempt":' .. (r.attempt or '0') .. ',"timestamp":"' .. iso .. '","source":"orion-inference-ledger"}'
+    ',"attempt":' .. (r.attempt or '0') .. ',"timestamp":"' .. stamp .. '","source":"' .. LEDGER .. '"}'
 end
 
 -- The sweep looks at it next.
@@ -148,12 +167,12 @@ local function hasten(id) redis.call('ZADD', DUE, 'XX', int(now()), id) end
 -- Somebody deleted the record or wrote over it: no ghost of it stays in an index. The one final that an
 -- open request is owed tells whoever reads its own stream; where else to answer was in the record.
 local LOST = 'the record of this request was overwritten in the store'
-local function lay(id, r, iso, payload)
+local function lay(id, r, stamp, payload)
   local open = redis.call('ZREM', DUE, id) + redis.call('ZREM', QUEUE, id) > 0
   for _, node in ipairs(redis.call('SMEMBERS', NODES)) do redis.call('SREM', inflight(node), id) end
   if not (open and r.spoilt) then return end
   bury(id, 'record_lost: ' .. LOST, r)
-  answer(id, '*', payload or verdict(id, r, 'FAILED', 'record_lost', LOST, iso))
+  answer(id, '*', payload or verdict(id, r, 'FAILED', 'record_lost', LOST, stamp))
   if not failed(redis.pcall('HSET', record(id), 'state', 'FAILED', 'closed', int(now()))) then
     redis.call('PEXPIRE', record(id), RECORD_TTL_MS)
   end

@@ -157,6 +157,6 @@ local function refuse(_, a)
       redis.pcall('XADD', callback, '*', 'type', 'final', 'payload', final)
     end
   end
-  redis.pcall('XADD', DEAD, 'MAXLEN', '~', 1000, '*', 'id', id, 'why', why, 'stream', stream, 'entry', entry, 'sample', sample)
+  letter('id', id, 'why', why, 'stream', stream, 'entry', entry, 'sample', sample)
   return known and 'KNOWN' or 'OK'
 end
