@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from orion_cli import checks, examine
+from orion_cli import checks, examine, slowness
 from orion_cli.calling import as_called
 from orion_cli.checks import Finding, Level
 from orion_cli.problem import FAILED
@@ -48,6 +48,7 @@ def gather(where: StoreAddress, url: str, ollama_hosts: Sequence[str]) -> list[F
     """All findings, the store's first: most else depends on it. In a pod of Kubernetes there is
     no Ollama and no disk of ours beside it: the boards' reports speak for them."""
     findings = [*checks.check_store(examine.store(where)), checks.check_router(examine.router(url))]
+    findings += slowness.check_rates(slowness.boards(url))
     inside = "KUBERNETES_SERVICE_HOST" in os.environ
     if inside:
         findings = [_in_a_pod(finding) for finding in findings]

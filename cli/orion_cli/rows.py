@@ -127,4 +127,7 @@ def _short(text: str, most: int = 40) -> str:
 def _note(node: Mapping[str, Any]) -> str:
     if node.get("loading"):
         return "loading " + ", ".join(node["loading"])
+    slow: Mapping[str, float] = node.get("slow") or {}
+    if slow:
+        return "; ".join(f"slow: {m} at {100 * share:.0f} %" for m, share in slow.items())
     return "slowed down by heat" if node.get("throttled") else ""

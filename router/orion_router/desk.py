@@ -28,6 +28,7 @@ from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
 from orion_contracts.spelling import text
 from orion_router.admission import Admissions
+from orion_router.canary import Canary, Verdict
 from orion_router.estimates import Standing
 from orion_router.fleet import Fleet
 from orion_router.follower import Follower
@@ -56,6 +57,7 @@ class Desk:
         self.naming = Naming(watch, self.forecast)
         self._admissions = Admissions(ledger, watch, planner, self.forecast)
         self.tracker = Tracker(store, ledger, postbox)
+        self.canary = Canary()
         self.refusals: Counter[str] = Counter()
         """Requests that were not admitted, by error code."""
 
@@ -68,6 +70,11 @@ class Desk:
     def config(self) -> ClusterConfig:
         """The configuration in force."""
         return self._watch.config
+
+    @property
+    def slow(self) -> Verdict:
+        """Boards that became slow with a model, as the router that plans sees it."""
+        return self.canary.slow
 
     @property
     def config_error(self) -> str:

@@ -71,7 +71,13 @@ class RouterMetrics:
                 ram.add_metric([name], node.health.ram_used_percent / 100)
             if node.health and node.health.power_w is not None:
                 watts.add_metric([name], node.health.power_w)
-        yield from (eligible, celsius, ram, watts, running)
+        share = GaugeMetricFamily(
+            "orion_node_rate_share", "Tokens per second over the best sustained rate",
+            labels=["node", "model"],
+        )  # fmt: skip
+        for labels, value in parts.desk.canary.shares.items():
+            share.add_metric(labels, value)
+        yield from (eligible, celsius, ram, watts, running, share)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -68,6 +68,8 @@ class Parts:
         self.ledger.times = replace(self._times, backstop_ms=backstop_ms)
         self.planner.looked()
         self.desk.forecast.refresh()
+        planner = self.planner
+        self.desk.canary.look(planner.learner.rates, self.watch.fleet, planner.lease.held)
 
     async def _prepare(self) -> None:
         """Wait for a usable store; refuse one that cannot keep the promise (Misconfigured)."""

@@ -7,13 +7,16 @@ must not get the router restarted. `/readyz` says whether it can do its job now.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from orion_contracts.stamp import iso_now
+from orion_router.canary import Slow, Verdict
 from orion_router.fleet import Fleet, Node
+from orion_router.gateway.nodes_api import NONE_SLOW
 from orion_router.vitals import Reading
 
-Verdict = Literal["pass", "warn", "fail"]
+Word = Literal["pass", "warn", "fail"]
 HEALTH_JSON = "application/health+json"
 
 
@@ -37,7 +40,12 @@ class Vitals(Protocol):
 
 
 def health(
-    fleet: Fleet, vitals: Vitals, version: str, open_requests: int, config_error: str = ""
+    fleet: Fleet,
+    vitals: Vitals,
+    version: str,
+    open_requests: int,
+    config_error: str = "",
+    slow: Verdict = NONE_SLOW,
 ) -> tuple[int, Any]:
     """The status and document of `/health`."""
     boards = list(fleet.nodes.values())
@@ -54,7 +62,7 @@ def health(
     config: dict[str, Any] = {"componentType": "component", "status": "pass"}
     if config_error:  # the last good one stays in force
         config |= {"status": "warn", "output": config_error[:300]}
-    overall: Verdict = nodes_verdict if not config_error else "warn"
+    overall: Word = nodes_verdict if not (config_error or slow) else "warn"
     if vitals.problem:
         overall = "fail"
     document = {
@@ -72,7 +80,10 @@ def health(
                     "observedUnit": f"of {len(boards)}",
                     "status": nodes_verdict,
                 },
-                *map(_node_check, sorted(boards, key=lambda node: node.name)),
+                *(
+                    _node_check(node, slow.get(node.name, {}))
+                    for node in sorted(boards, key=lambda node: node.name)
+                ),
             ],
             "config:valid": [config],
             "store:responseTime": [_measured(vitals.reading.store_ms, "ms")],
@@ -85,7 +96,7 @@ def health(
     return (503 if overall == "fail" else 200), document
 
 
-def _measured(value: float, unit: str, status: Verdict = "pass") -> dict[str, Any]:
+def _measured(value: float, unit: str, status: Word = "pass") -> dict[str, Any]:
     check: dict[str, Any] = {"componentType": "component", "status": status}
     if value >= 0:  # below 0: not known yet
         check["observedValue"] = round(value, 2)
@@ -101,20 +112,22 @@ def _dead_letters(depth: int) -> dict[str, Any]:
     return check
 
 
-def _nodes_verdict(boards: list[Node], ready: list[Node]) -> Verdict:
+def _nodes_verdict(boards: list[Node], ready: list[Node]) -> Word:
     """No board at all, or none ready, is a warning: requests are queued, not refused."""
     return "pass" if boards and len(ready) == len(boards) else "warn"
 
 
-def _node_check(node: Node) -> dict[str, Any]:
+def _node_check(node: Node, slow: Mapping[str, Slow]) -> dict[str, Any]:
     check: dict[str, Any] = {
         "componentId": node.name,
         "componentType": "component",
         "observedValue": node.state,
-        "status": "pass" if node.eligible else "warn",
+        "status": "pass" if node.eligible and not slow else "warn",
     }
-    if node.reasons:
-        check["output"] = ", ".join(node.reasons)
+    said = list(node.reasons)
+    said += [f"{m} at {100 * s.share:.0f} % of its best rate: {s.why}" for m, s in slow.items()]
+    if said:
+        check["output"] = ", ".join(said)[:300]
     return check
 
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from orion_router.canary import Slow, Verdict
 from orion_router.fleet import Fleet, Node
 
+NONE_SLOW: Verdict = {}
 
-def nodes(fleet: Fleet) -> dict[str, Any]:
+
+def nodes(fleet: Fleet, slow: Verdict = NONE_SLOW) -> dict[str, Any]:
     """All boards by name."""
-    return {"nodes": [_node(node) for _, node in sorted(fleet.nodes.items())]}
+    boards = sorted(fleet.nodes.items())
+    return {"nodes": [_node(node) | _slow(slow.get(name, {})) for name, node in boards]}
+
+
+def _slow(models: Mapping[str, Slow]) -> dict[str, Any]:
+    """Models that the board became slow with, and what may have done it."""
+    if not models:
+        return {}
+    return {
+        "slow": {model: round(each.share, 2) for model, each in models.items()},
+        "slow_why": next(iter(models.values())).why,
+    }
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def routes(
 
     async def health(request: Request) -> Response:
         status, document = health_api.health(
-            desk.fleet, vitals, version, door.open, desk.config_error
+            desk.fleet, vitals, version, door.open, desk.config_error, desk.slow
         )
         response = json_response(document, status, {"cache-control": "max-age=1"})
         response.headers["content-type"] = health_api.HEALTH_JSON
@@ -101,7 +101,7 @@ def routes(
         Route("/api/show", show, methods=["POST"]),
         Route("/v1/models", told(lambda fleet: metadata.openai_models(fleet, desk.config.aliases))),
         Route("/v1/models/{model:path}", openai_model),
-        Route("/v1/nodes", told(nodes_api.nodes)),
+        Route("/v1/nodes", told(lambda fleet: nodes_api.nodes(fleet, desk.slow))),
         Route("/v1/queue", own.queue),
         Route("/v1/decisions", decisions),
         Route("/v1/requests", own.submit, methods=["POST"]),

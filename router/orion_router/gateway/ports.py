@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from orion_contracts.config import ClusterConfig
 from orion_contracts.messages import InferenceRequest
+from orion_router.canary import Verdict
 from orion_router.estimates import Standing
 from orion_router.events import Event
 from orion_router.fleet import Fleet
@@ -103,6 +104,11 @@ class Desk(Protocol):
     @property
     def config(self) -> ClusterConfig:
         """The configuration in force."""
+        ...
+
+    @property
+    def slow(self) -> Verdict:
+        """Boards that became slow with a model."""
         ...
 
     @property

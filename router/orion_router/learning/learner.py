@@ -52,6 +52,7 @@ class Learner:
             node.name, model, fresh_tokens=0 if cached else meta.input_tokens,
             prompt_s=facts.prompt_s, output_tokens=facts.output_tokens,
             output_s=facts.output_s, load_s=facts.load_s, warm=warm, derate=slower,
+            version=node.health.engine.version if node.health else "",
         )  # fmt: skip
         cut = facts.reason == "length" or 0 < meta.output_limit <= facts.output_tokens
         if not cut:

@@ -36,6 +36,8 @@ class Samples:
     warm_load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
     best_decode: float = 0.0
     """The best median that SAMPLES_TO_JUDGE samples ever gave."""
+    best_version: str = ""
+    """The engine's version then; empty: not known."""
 
 
 class RateBook:
@@ -49,11 +51,11 @@ class RateBook:
     def learn(
         self, node: str, model: str, *, fresh_tokens: float = 0, prompt_s: float = 0.0,
         output_tokens: int = 0, output_s: float = 0.0, load_s: float = 0.0,
-        warm: bool = False, derate: float = 1.0,
+        warm: bool = False, derate: float = 1.0, version: str = "",
     ) -> None:  # fmt: skip
         """Take the figures of one finished request. `fresh_tokens`: of its prompt, those that were
         not cached. `warm`: the load did not touch the disk. `derate`: how much slower its heat
-        made the board meanwhile."""
+        made the board meanwhile. `version`: of the board's engine."""
         key = (node, model)
         mine = self._pairs.pop(key, None) or Samples()
         self._pairs[key] = mine
@@ -67,7 +69,8 @@ class RateBook:
             mine.decode.append(output_tokens / output_s * derate)
             if len(mine.decode) >= SAMPLES_TO_JUDGE:
                 recent = _median(list(mine.decode)[-SAMPLES_TO_JUDGE:])
-                mine.best_decode = max(mine.best_decode, recent)
+                if recent > mine.best_decode:
+                    mine.best_decode, mine.best_version = recent, version or mine.best_version
         if load_s > 0:
             (mine.warm_load_s if warm else mine.load_s).append(load_s)
         self.speeds[key] = Learned(
@@ -79,14 +82,21 @@ class RateBook:
 
     def slow(self, node: str) -> dict[str, float]:
         """Models whose rate on this board fell below SLOW_SHARE of its best, with the share."""
-        found: dict[str, float] = {}
-        for (name, model), mine in self._pairs.items():
-            if name != node or len(mine.decode) < SAMPLES_TO_JUDGE or not mine.best_decode:
-                continue
-            share = _median(list(mine.decode)[-SAMPLES_TO_JUDGE:]) / mine.best_decode
-            if share < SLOW_SHARE:
-                found[model] = share
-        return found
+        shares = self.shares()
+        return {m: share for (n, m), share in shares.items() if n == node and share < SLOW_SHARE}
+
+    def shares(self) -> dict[tuple[str, str], float]:
+        """Each (node, model) that can be judged: its rate of now as a share of its best."""
+        return {
+            key: _median(list(mine.decode)[-SAMPLES_TO_JUDGE:]) / mine.best_decode
+            for key, mine in list(self._pairs.items())
+            if len(mine.decode) >= SAMPLES_TO_JUDGE and mine.best_decode
+        }
+
+    def best_version(self, node: str, model: str) -> str:
+        """The version of the engine when the board was at its best; empty: not known."""
+        mine = self._pairs.get((node, model))
+        return mine.best_version if mine else ""
 
     def nodes(self) -> set[str]:
         """Boards that something is known of."""
@@ -101,6 +111,7 @@ class RateBook:
                 "load_s": [_significant(v) for v in mine.load_s],
                 "warm_load_s": [_significant(v) for v in mine.warm_load_s],
                 "best_decode": _significant(mine.best_decode),
+                **({"best_version": mine.best_version} if mine.best_version else {}),
             }
             for (name, model), mine in self._pairs.items()
             if name == node
@@ -109,7 +120,8 @@ class RateBook:
     def load(self, node: str, document: Mapping[str, Any]) -> None:
         """The inverse of dump. Raises ValueError, TypeError and KeyError for another shape."""
         for model, values in list(document.items())[:64]:
-            mine = Samples(best_decode=float(values["best_decode"]))
+            version = str(values.get("best_version", ""))[:64]
+            mine = Samples(best_decode=float(values["best_decode"]), best_version=version)
             for name in ("prefill", "decode", "load_s", "warm_load_s"):
                 getattr(mine, name).extend(
                     float(v) for v in values.get(name, ()) if 0 < float(v) < 1e9

@@ -14,6 +14,7 @@ from orion_contracts.config import ClusterConfig
 from orion_contracts.errors import OrionError, StoreUnavailable
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.messages import InferenceRequest
+from orion_router.canary import Slow, Verdict
 from orion_router.estimates import Standing
 from orion_router.events import Event, Final, Piece
 from orion_router.fleet import Fleet, Node
@@ -123,6 +124,7 @@ class FakeDesk:
     fleet: Fleet = field(default_factory=fleet)
     config: ClusterConfig = field(default_factory=ClusterConfig)
     config_error: str = ""
+    slow: Verdict = field(default_factory=dict[str, Mapping[str, Slow]])
     told: Told = field(default_factory=lambda: Told(True, "router-0"))
     stands: Standing | None = None
     """Where every request stands in the queue."""

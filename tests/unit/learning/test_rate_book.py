@@ -174,3 +174,26 @@ def test_what_cannot_be_is_not_taken_from_the_store() -> None:
     book = RateBook()
     book.load("a", {f"m{i}": sound for i in range(70)})
     assert len(book.speeds) == 64
+
+
+def test_the_baseline_remembers_its_engine() -> None:
+    """The version that ran when the board was at its best, over a restart too; a report without a
+    version forgets nothing."""
+    book = RateBook()
+    for _ in range(5):
+        ran(book, output_tokens=100, output_s=10.0, version="0.30.0")
+    assert book.best_version("a", M1) == "0.30.0"
+    for _ in range(5):
+        ran(book, output_tokens=50, output_s=10.0, version="0.31.0")
+    assert book.best_version("a", M1) == "0.30.0"
+    assert book.shares() == {("a", M1): pytest.approx(0.5)}
+
+    again = RateBook()
+    again.load("a", book.dump("a"))
+    assert again.best_version("a", M1) == "0.30.0"
+    for _ in range(5):
+        ran(again, output_tokens=200, output_s=10.0, version="0.32.0")
+    for _ in range(5):
+        ran(again, output_tokens=300, output_s=10.0)
+    assert again.best_version("a", M1) == "0.32.0"
+    assert again.best_version("b", M1) == ""
