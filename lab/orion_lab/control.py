@@ -18,7 +18,9 @@ def routes(board: Board) -> list[BaseRoute]:
         reading = asdict(board.reading())
         disk = {"disk": sorted(board.models), "pulled": board.depot.pulled}
         about = {"board": board.settings.name, "engine": board.engine.name, "loaded": loaded}
-        return JSONResponse({**about, **disk, **board.stats.as_json(), **board.engine.counted(), "reading": reading})
+        return JSONResponse(
+            {**about, **disk, **board.stats.as_json(), **board.engine.counted(), "reading": reading}
+        )
 
     async def faults(request: Request) -> Response:
         if request.method == "DELETE":

@@ -50,7 +50,9 @@ class Stack(Troupe):
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="orion-stack-"))
         self.seats = tuple(Seat.parse(each) for each in boards)
-        self.store = StoreProcess(store, self.directory / "store", appendfsync=appendfsync, clock_rate=self._hurry.speed)
+        self.store = StoreProcess(
+            store, self.directory / "store", appendfsync=appendfsync, clock_rate=self._hurry.speed
+        )
         self.boards: dict[str, BoardProcess] = {}
         self.programs: dict[str, Program] = {}
         self._routers = routers
@@ -162,7 +164,10 @@ class Stack(Troupe):
         flags: list[str] = []
         if not url:
             board = BoardProcess(
-                "--root", str(root), *self._flags[0], boards=[f"{seat.name}:0:{seat.spec}"],
+                "--root",
+                str(root),
+                *self._flags[0],
+                boards=[f"{seat.name}:0:{seat.spec}"],
                 hurry=self._hurry,
             )
             board.start()

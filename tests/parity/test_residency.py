@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -92,10 +92,17 @@ def _simulated(order: Sequence[str]) -> float:
     """Loads of the same order, one after another, on two boards with room for one model each."""
     asks = [
         Ask(
-            request_id=str(number), model=SIMULATED[model], user="u", session=str(number),
-            priority="interactive", input_tokens=30, prompt_prefix=((number, 30),),
-            output_tokens=2, arrived_s=20.0 * number, reply_hash=-1 - number,
-        )  # fmt: skip
+            request_id=str(number),
+            model=SIMULATED[model],
+            user="u",
+            session=str(number),
+            priority="interactive",
+            input_tokens=30,
+            prompt_prefix=((number, 30),),
+            output_tokens=2,
+            arrived_s=20.0 * number,
+            reply_hash=-1 - number,
+        )
         for number, model in enumerate(order)
     ]
     two = Fleet("two", (board("pi-8gb"), board("pi-8gb")))
@@ -123,7 +130,7 @@ def test_a_server_with_one_slot_really_loads_anew(pair: Pair) -> None:
 
 
 def test_no_more_loads_than_the_simulator_predicts(
-    pair: Pair, tmp_path: Path, record_property: pytest.RecordProperty
+    pair: Pair, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Alternating and in random order, one request after another: once each board has its model,
     nothing is loaded any more."""
@@ -146,9 +153,7 @@ def test_no_more_loads_than_the_simulator_predicts(
             for number, model in enumerate(order):
                 _ask(client, stack.url, model, number)
             loads = [now - then for now, then in zip(pair.loads(), before, strict=True)]
-            told = f"{name}: {loads} loads in {ASKED}, simulated {_simulated(order):g}"
-            record_property(name, told)
-            print(told)
+            record_property(name, f"{loads} loads in {ASKED}, simulated {_simulated(order):g}")
         total = sum(pair.loads()) - sum(start)
     # The second order begins with both models where the first one left them.
     assert total <= _simulated(ORDERS["alternating"]), pair.loads()

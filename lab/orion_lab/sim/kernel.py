@@ -172,7 +172,9 @@ class Kernel:
         chosen = 0
         if not self._fifo and self._conditions.pending_in_order:
             board.hand_over(self._now_s)
-            handed = (i for i, (ask, _) in enumerate(board.waiting) if ask.request_id in board.handed)
+            handed = (
+                i for i, (ask, _) in enumerate(board.waiting) if ask.request_id in board.handed
+            )
             chosen = next(handed, 0)
         elif not self._fifo:
             resident = board.resident
