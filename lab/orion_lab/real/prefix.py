@@ -36,8 +36,10 @@ CACHE_MIB: Final = 32
 """KV of this model: 23 KB a token, so that it holds three or four of these conversations."""
 TIMES: Final = 5.0
 SEED: Final = 7
-_WORDS: Final = ("river", "mountain", "table", "garden", "window", "winter", "summer", "bread", "paper",
-                 "stone", "forest", "bridge", "letter", "market", "music", "silver", "yellow")  # fmt: skip
+_WORDS: Final = (
+    *("river", "mountain", "table", "garden", "window", "winter", "summer", "bread", "paper"),
+    *("stone", "forest", "bridge", "letter", "market", "music", "silver", "yellow"),
+)
 
 
 @dataclass(frozen=True, slots=True)
