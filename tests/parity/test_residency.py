@@ -32,7 +32,7 @@ ASKED, SEED = 12, 7
 # A busy machine may take long for a prompt; it is not what is tested here.
 WORKER_FLAGS = ["--max-loaded-models", "1", "--stall-prefill-s", "200", "--stall-token-s", "200"]
 LOADED = re.compile(r'msg="starting (runner|llama server)".* --model ')
-SIMULATED = {FIRST: MODEL, OTHER: "smollm2-other=0.098"}
+SIMULATED = {FIRST: MODEL, OTHER: "smollm2:360m"}
 
 
 class Pair:
