@@ -29,11 +29,12 @@ from orion_lab.testing import BoardProcess
 
 BOARDS: Final = ("pi-a", "pi-b")
 MODEL: Final = "smollm2:135m"
-CONVERSATIONS, TURNS, AT_ONCE = 8, 12, 2
-FIRST_TOKENS: Final = 300
+CONVERSATIONS, TURNS, AT_ONCE = 8, 10, 2
+FIRST_TOKENS: Final = 250
 ANSWER_TOKENS: Final = 4
-CACHE_MIB: Final = 32
-"""KV of this model: 23 KB a token, so that it holds three or four of these conversations."""
+CACHE_MIB: Final = 44
+"""KV of this model: 23 KB a token, so that it holds four of these conversations to their end, not
+five (what leaves the slot is kept before what comes is looked up, so four need room for four)."""
 TIMES: Final = 5.0
 SEED: Final = 7
 _WORDS: Final = (
