@@ -77,7 +77,11 @@ def _waits(speed: float) -> None:
 
     patched: Any = time
     sleep = time.sleep
-    patched.sleep = lambda seconds: sleep(seconds / speed)
+
+    def sleep_less(seconds: float) -> None:
+        sleep(seconds / speed)
+
+    patched.sleep = sleep_less
     condition: Any = threading.Condition
     wait = condition.wait
 
@@ -85,7 +89,7 @@ def _waits(speed: float) -> None:
         return bool(wait(self, timeout if timeout is None else timeout / speed))
 
     condition.wait = wait_less
-    vars(threading)["_time"] = time.monotonic
+    setattr(threading, "_time", time.monotonic)  # noqa: B010 (its name is private)
     for name in ("EpollSelector", "PollSelector", "SelectSelector"):
         if (selector := getattr(selectors, name, None)) is not None:
             selector.select = _selecting(selector.select, speed)

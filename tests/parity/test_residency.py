@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,10 +25,14 @@ from orion_lab.stack import Stack
 from parity.parity_sides import MODEL, real_ollama
 from servers.needs import demand
 
-OTHER = "smollm2:other"
+FIRST, OTHER = "smollm2:first", "smollm2:other"
+# One thread each: more of them wait for each other on a machine that has other work.
+PARAMETERS = {"num_thread": 1, "temperature": 0}
 ASKED, SEED = 12, 7
+# A busy machine may take long for a prompt; it is not what is tested here.
+WORKER_FLAGS = ["--max-loaded-models", "1", "--stall-prefill-s", "200", "--stall-token-s", "200"]
 LOADED = re.compile(r'msg="starting (runner|llama server)".* --model ')
-SIMULATED = {MODEL: MODEL, OTHER: "smollm2-other=0.098"}
+SIMULATED = {FIRST: MODEL, OTHER: "smollm2:360m"}
 
 
 class Pair:
@@ -70,10 +75,13 @@ def _create(url: str, weights: bytes) -> None:
     digest = f"sha256:{hashlib.sha256(weights).hexdigest()}"
     with httpx.Client(trust_env=False, timeout=300) as client:
         client.post(f"{url}/api/blobs/{digest}", content=weights).raise_for_status()
-        body = {"model": OTHER, "files": {"other.gguf": digest}, "stream": False}
-        client.post(f"{url}/api/create", json=body).raise_for_status()
+        for body in (
+            {"model": FIRST, "from": MODEL, "parameters": PARAMETERS},
+            {"model": OTHER, "files": {"other.gguf": digest}, "parameters": PARAMETERS},
+        ):
+            client.post(f"{url}/api/create", json={**body, "stream": False}).raise_for_status()
         listed = {m["name"]: m["digest"] for m in client.get(f"{url}/api/tags").json()["models"]}
-    assert len({listed[MODEL], listed[OTHER]}) == 2
+    assert len({listed[FIRST], listed[OTHER]}) == 2
 
 
 def _ask(client: httpx.Client, url: str, model: str, number: int) -> None:
@@ -102,7 +110,7 @@ def _simulated(order: Sequence[str]) -> float:
             output_tokens=2,
             arrived_s=20.0 * number,
             reply_hash=-1 - number,
-        )  # fmt: skip
+        )
         for number, model in enumerate(order)
     ]
     two = Fleet("two", (board("pi-8gb"), board("pi-8gb")))
@@ -112,36 +120,34 @@ def _simulated(order: Sequence[str]) -> float:
 
 def _random_order() -> list[str]:
     random = Random(SEED)
-    return [random.choice((MODEL, OTHER)) for _ in range(ASKED)]
+    return [random.choice((FIRST, OTHER)) for _ in range(ASKED)]
 
 
-ORDERS = {"alternating": [(MODEL, OTHER)[n % 2] for n in range(ASKED)], "random": _random_order()}
+ORDERS = {"alternating": [(FIRST, OTHER)[n % 2] for n in range(ASKED)], "random": _random_order()}
 
 
 def test_a_server_with_one_slot_really_loads_anew(pair: Pair) -> None:
     """Without a router that remembers, every change of model is a load in the log."""
     before = pair.loads()
     with httpx.Client(trust_env=False, timeout=300) as client:
-        for number, model in enumerate((MODEL, OTHER, MODEL)):
+        for number, model in enumerate((FIRST, OTHER, FIRST)):
             _ask(client, pair.urls[0], model, number)
     after = pair.loads()
     assert after[0] - before[0] == 3
     assert after[1] == before[1]
 
 
-def test_no_more_loads_than_the_simulator_predicts(
-    pair: Pair, tmp_path: Path, record_property: pytest.RecordProperty
-) -> None:
+def test_no_more_loads_than_the_simulator_predicts(pair: Pair, tmp_path: Path) -> None:
     """Alternating and in random order, one request after another: once each board has its model,
     nothing is loaded any more."""
     demand("valkey9")
     seats = [f"{name}={url}" for name, url in zip(("pi-a", "pi-b"), pair.urls, strict=True)]
     with (
-        Stack(seats, directory=tmp_path, worker_flags=["--max-loaded-models", "1"]) as stack,
+        Stack(seats, directory=tmp_path, worker_flags=WORKER_FLAGS) as stack,
         httpx.Client(trust_env=False, timeout=300) as client,
     ):
         for url in pair.urls:  # an empty start, like the simulator's
-            for model in (MODEL, OTHER):
+            for model in (FIRST, OTHER):
                 client.post(f"{url}/api/generate", json={"model": model, "keep_alive": 0})
         stack.wait_until(
             lambda: all(not client.get(f"{url}/api/ps").json()["models"] for url in pair.urls),
@@ -153,9 +159,7 @@ def test_no_more_loads_than_the_simulator_predicts(
             for number, model in enumerate(order):
                 _ask(client, stack.url, model, number)
             loads = [now - then for now, then in zip(pair.loads(), before, strict=True)]
-            told = f"{name}: {loads} loads in {ASKED}, simulated {_simulated(order):g}"
-            record_property(name, told)
-            print(told)
+            sys.stdout.write(f"{name}: {loads} loads in {ASKED}, simulated {_simulated(order):g}\n")
         total = sum(pair.loads()) - sum(start)
     # The second order begins with both models where the first one left them.
     assert total <= _simulated(ORDERS["alternating"]), pair.loads()

@@ -1,5 +1,5 @@
-"""The simulator and real processes, asked the same: the same figures for ours, the same order of the
-gateways. Times are board seconds; the processes' clocks run twenty times as fast."""
+"""The simulator and real processes, asked the same: the same figures for ours, the same order of
+the gateways. Times are board seconds; the processes' clocks run twenty times as fast."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def lines() -> dict[str, tuple[Line, Line]]:
         try:
             line, heard = run.real(system, prompts, SPEED)
         except NoPeer as error:
-            assert system not in required(), error
+            if system in required():
+                raise
             print(f"{system}: cannot run here: {error}")
             continue
         if system in ("ours", "nginx"):

@@ -1,4 +1,4 @@
-"""`make lab-real`: the simulator's workloads through real processes, beside the simulator's rows."""
+"""`make lab-real`: the simulator's workloads through real processes, beside its own rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One load generator for all: every request at its moment, over HTTP, its answer read to the end."""
+"""One load generator for all: each request at its moment, over HTTP, its answer read to the end."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def _ask(gateway: Gateway, prompt: Prompt, began_s: float, speed: float) -
     done_s = time.monotonic() - began_s
     said = _text(bytes(answer))
     if not problem and said != prompt.reply:
-        problem = f"another answer: {said[:80]!r} of {len(said)}, not {prompt.reply[:80]!r} of {len(prompt.reply)}"
+        problem = f"another answer: {bytes(answer[:300])!r}"
     return Heard(prompt, due_s, sent_s, first_s or done_s, done_s, problem)
 
 
@@ -106,8 +106,9 @@ def _text(answer: bytes) -> str:
             piece: dict[str, Any] = orjson.loads(line)
         except ValueError:
             return ""
-        said = piece.get("message") or next(iter(piece.get("choices") or [{}]), {}).get("delta")
-        words.append((said or {}).get("content") or "")
+        choices: list[dict[str, Any]] = piece.get("choices") or [{}]
+        said: dict[str, Any] = piece.get("message") or choices[0].get("delta") or {}
+        words.append(said.get("content") or "")
     return "".join(words)
 
 

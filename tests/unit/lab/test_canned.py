@@ -80,3 +80,15 @@ def test_the_cache_holds_as_many_conversations_as_it_may() -> None:
         kept = after_answer(kept, task, "reply", 2)
 
     assert [uncached_share(kept, task) == 0.0 for task in tasks] == [False, True, True]
+
+
+def test_a_length_in_the_prompt_is_kept() -> None:
+    """Where no option says it; an option still bounds it."""
+    pieces, reason = ask("[1] Answer in exactly 37 words.")
+    assert (len(pieces), reason) == (37, "stop")
+
+    pieces, reason = ask("Answer in exactly 37 words.", num_predict=8192)
+    assert (len(pieces), reason) == (37, "stop")
+
+    pieces, reason = ask("Answer in exactly 37 words.", num_predict=5)
+    assert (len(pieces), reason) == (5, "length")
