@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -21,10 +21,11 @@ def boards(url: str) -> list[Mapping[str, Any]]:
     """The router's boards; none where it does not answer, which is told elsewhere."""
     try:
         with httpx.Client(timeout=5.0, trust_env=trusts_proxies(url)) as http:
-            found: Any = http.get(f"{url}/v1/nodes").raise_for_status().json()["nodes"]
+            found: object = http.get(f"{url}/v1/nodes").raise_for_status().json()["nodes"]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return []
-    return [node for node in found if isinstance(node, dict)] if isinstance(found, list) else []
+    listed = cast(list[object], found) if isinstance(found, list) else []
+    return [cast(Mapping[str, Any], node) for node in listed if isinstance(node, dict)]
 
 
 def check_rates(nodes: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
