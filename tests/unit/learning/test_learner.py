@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from builders.fleets import held, node
+from orion_contracts.config import NodeConfig
 from orion_contracts.facts import Facts
 from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Node
@@ -60,8 +61,12 @@ def test_a_prompt_that_was_cached_tells_no_rate() -> None:
     learner, board = Learner(), node("a", ("m1",))
     learner.finished(board, held(input_tokens=300, prefixes=CHAIN), RUN, 0.0)
     learner.finished(board, held(input_tokens=400, prefixes=NEXT), replace(RUN, prompt_s=1.0), 0.0)
+    fast = replace(RUN, prompt_s=1.5)
+    learner.finished(board, held(input_tokens=300), fast, 0.0)
+    learner.finished(board, held(input_tokens=300), fast, 0.0)
 
-    assert learner.beliefs(0.0).speeds["a", M1].prefill_tokens_per_s == 100.0
+    assert learner.beliefs(0.0).speeds["a", M1].prefill_tokens_per_s == 200.0
+    assert learner.rates.dump("a")[M1]["prefill"] == [100.0, 200.0, 200.0]
 
 
 def test_a_hit_beyond_the_slots_is_measured_against_the_boards_own_rate() -> None:
@@ -153,6 +158,23 @@ def test_a_load_from_the_page_cache_is_no_load_from_the_disk() -> None:
     assert loads(5.31) == Learned(warm_load_s=5.31)
     assert loads(30.0, 1.5) == Learned(load_s=30.0, warm_load_s=1.5)
     assert loads(0.0) == Learned()
+    assert loads(0.5) == Learned(warm_load_s=0.5)
+
+
+def test_the_border_follows_what_the_board_showed() -> None:
+    """An SSD: 5.5 s and 1 s, so 2.35 s; after loads of 4 s and 0.25 s it is 1 s."""
+    storage = NodeConfig(storage_bytes_per_second=400e6)
+    board = node("a", models=FILE, said=storage)
+
+    def last(*seconds: float) -> str:
+        learner, before = Learner(), list[float]()
+        for load_s in seconds:
+            before = learner.rates.dump("a").get(M1, {"load_s": []})["load_s"]
+            learner.finished(board, held(), Facts(load_s=load_s), 0.0)
+        return "disk" if learner.rates.dump("a")[M1]["load_s"] != before else "pages"
+
+    assert [last(2.4), last(2.3)] == ["disk", "pages"]
+    assert [last(4.0, 0.25, 1.01), last(4.0, 0.25, 0.99)] == ["disk", "pages"]
 
 
 def test_a_file_that_was_read_is_believed_to_be_in_the_page_cache() -> None:

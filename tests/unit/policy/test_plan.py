@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, log
+from typing import Any
 
 import pytest
 
 from builders.fleets import held, holds, node, waiting
 from builders.worlds import FIXED, M1, KeptPrompts, beliefs, planned
+from orion_contracts.power import PowerModel
 from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Node
 from orion_router.held import Held
 from orion_router.policy import Waiting
+from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.heat import Climate
+from orion_router.policy.plan import Planning
+from orion_router.policy.speeds import Learned
 from orion_router.policy.values import Load
 
 HOME, OTHER = node("a", ("m1",)), node("b")
@@ -239,3 +244,88 @@ def test_prompts_count_by_what_is_not_cached() -> None:
 
     assert planning.prospects["r2"].start_s == pytest.approx(3.0)
     assert known.speed(HOME, M1).prefill_s_per_token == 0.01
+
+
+# --- what each figure is for -------------------------------------------------------------------
+
+
+def paces(**figures: Learned) -> Beliefs:
+    """Boards with m1 in memory, each with a speed of its own."""
+    return Beliefs({(name, M1): each for name, each in figures.items()}, {("", ""): 100.0})
+
+
+@pytest.mark.parametrize("energy_tie_s", [0.0, 0.001])
+def test_a_long_prompt_goes_where_it_is_read_fast_a_long_answer_where_it_is_written_fast(
+    energy_tie_s: float,
+) -> None:
+    """a reads 400 and writes 5 tokens a second, b 100 and 10; as well with a cached prompt."""
+    boards = [node("a", ("m1",)), node("b", ("m1",))]
+    known = paces(a=Learned(400.0, 5.0), b=Learned(100.0, 10.0))
+
+    def chosen(**facts: Any) -> str:
+        planning = Planning(boards, {}, known, FIXED, 0.0, frozenset(), energy_tie_s)
+        ((_, found),) = planning.run([waiting(**facts)], 60.0, lambda item: item.meta.pin)
+        return found.name
+
+    for failed in (frozenset[str](), frozenset({"c"})):
+        assert chosen(input_tokens=1400, failed_on=failed) == "a"  # 3.5 + 20 s against 14 + 10 s
+        assert chosen(input_tokens=1200, failed_on=failed) == "b"  # 3 + 20 s against 12 + 10 s
+        assert chosen(input_tokens=1200, output_limit=80, failed_on=failed) == "a"
+
+
+def test_an_answers_length_is_that_of_its_model_and_class() -> None:
+    """Batch answers for m1 have 10 tokens, all others 1000: only they end before b is loaded."""
+    outputs = {("", ""): 1000.0, (M1, "batch"): 10.0}
+    known = replace(beliefs(), outputs=outputs)
+    first, second = waiting(request_id="x", priority="batch"), waiting(since_s=1.0)
+
+    assert goes([HOME, OTHER], first, second, known=known, tuning=QUIET, now_s=900.0) == "x:a"
+    plain = replace(first, meta=replace(first.meta, priority="interactive"))
+    assert goes([HOME, OTHER], plain, second, known=known, tuning=QUIET) == "r1:b x:a"
+    load = {"a": {"h": held("m1", priority="batch")}}
+    assert goes([HOME, OTHER], waiting(), load=load, known=known) == ""
+    load = {"a": {"h": held("m1")}}
+    assert goes([HOME, OTHER], waiting(), load=load, known=known) == "r1:b"
+
+
+def test_what_a_source_had_counts_in_a_plan() -> None:
+    """One slot: the modest source's request goes first, though it came 4 s later."""
+    greedy, modest = waiting(request_id="g", source="g"), waiting(since_s=4.0, source="m")
+
+    assert goes([HOME], greedy, modest, known=beliefs(usage_s={"g": 10.0})) == "r1:a"
+    assert goes([HOME], greedy, modest) == "g:a"
+
+
+def test_a_board_where_it_failed_keeps_its_other_terms() -> None:
+    """Two of them: the one that has the model in memory."""
+    item = waiting(failed_on=frozenset({"a", "b"}))
+
+    assert goes([node("a"), node("b", ("m1",))], item) == "r1:b"
+
+
+def test_a_warm_board_is_judged_by_what_is_left_to_read() -> None:
+    """80 s of prompt would be too much for its headroom of 60.8 s, 10 s of it are not."""
+    warm = node("a", ("m1",), temperature_c=70.0)
+    known = beliefs(climates={"a": Climate(100.0, 40.0)},
+                    prompts=KeptPrompts(leaf={"a": 7000}))  # fmt: skip
+    item = waiting(input_tokens=8000, output_limit=10, prefixes=(Prefix("leaf", 8000),))
+
+    assert goes([warm], item, known=known) == "r1:a"
+    assert goes([warm], replace(item, meta=replace(item.meta, prefixes=())), known=known) == ""
+
+
+def test_among_equally_fast_boards_the_frugal_one_is_taken() -> None:
+    """Within the tie; a load costs energy, too; with none, the first by name."""
+    thirsty = PowerModel(idle_w=3.0, max_w=12.0)
+    frugal = PowerModel(idle_w=2.0, max_w=5.0)
+    boards = [node("a", ("m1",), power=thirsty), node("b", ("m1",), power=frugal)]
+
+    def chosen(tie_s: float, *nodes: Node) -> list[str]:
+        planning = Planning(nodes, {}, beliefs(), FIXED, 0.0, frozenset(), tie_s)
+        return [found.name for _, found in planning.run([waiting()], 60.0, lambda _: "")]
+
+    assert chosen(0.0, *boards) == ["a"]
+    assert chosen(1.0, *boards) == ["b"]
+    assert chosen(1.0, boards[0], node("b", power=frugal)) == ["a"]
+    assert chosen(60.0, boards[0], node("b", power=frugal)) == ["b"]
+    assert chosen(1.0, node("a", models=("m2",))) == []

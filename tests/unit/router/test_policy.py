@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from builders.fleets import fleet, holds, node, waiting
 from orion_contracts.config import Routing
+from orion_contracts.power import PowerModel
 from orion_router.fleet import Node
 from orion_router.policy import (
     PIN_LOST_S,
@@ -13,6 +14,7 @@ from orion_router.policy import (
     decide,
     outlook,
 )
+from orion_router.policy.heat import Climate
 from orion_router.policy.speeds import Learned
 
 ROUTING = Routing()
@@ -85,9 +87,22 @@ def test_no_eligible_board_follows_the_configuration() -> None:
 
     assert assign([waiting()], boards, {}, 0.0, Routing()) == []
     reject = Routing(when_no_node_eligible="Reject")
-    assert only(assign([waiting()], boards, {}, 0.0, reject)).verdict == "no_node_eligible"
+    refused = Decision("r1", "no_node_eligible", why="no board may take work now", model="m1")
+    assert only(assign([waiting()], boards, {}, 0.0, reject)) == refused
+    assert decide(waiting(), boards, {}, 0.0, reject) == refused
     least_bad = Routing(when_no_node_eligible="LeastBad")
-    assert only(assign([waiting()], boards, {}, 0.0, least_bad)).node == "b"
+    given = only(assign([waiting()], boards, {}, 0.0, least_bad))
+    assert (given.node, given.verdict, given.depth, given.model) == ("b", "assign", 1, "m1")
+    assert decide(waiting(), boards, {}, 0.0, least_bad).node == "b"
+    assert outlook([waiting()], boards, {}, 0.0, least_bad)["r1"].node == "b"
+
+
+def test_a_board_that_is_hot_and_full_is_least_bad_when_it_is_the_only_one() -> None:
+    """Both gates, as long as there are no other reasons."""
+    board = node("a", ("m1",), temperature_c=80.0, memory_available_bytes=1)
+    least_bad = Routing(when_no_node_eligible="LeastBad")
+
+    assert only(assign([waiting()], fleet(board), {}, 0.0, least_bad)).node == "a"
 
 
 def test_least_bad_is_a_matter_of_gates_alone() -> None:
@@ -114,9 +129,9 @@ def test_an_unknown_model_is_refused_only_after_the_boards_had_time_to_tell() ->
 
     assert assign([waiting("nope")], boards, {}, 14.9, ROUTING) == []
     refusal = only(assign([waiting("nope")], boards, {}, 15.0, ROUTING))
-    assert (refusal.verdict, refusal.request_id, refusal.why) == (
-        "model_not_found", "r1", "no board has this model",
-    )  # fmt: skip
+    assert refusal == Decision("r1", "model_not_found", why="no board has this model", model="nope")
+    asked = waiting("nope", since_s=10.0)
+    assert assign([asked], boards, {}, 24.9, ROUTING) == []
 
 
 def test_a_board_that_said_not_now_is_left_alone_for_a_moment() -> None:
@@ -246,3 +261,40 @@ def test_a_newcomer_is_decided_like_a_queued_request() -> None:
     nobody = decide(waiting("m3"), boards, {}, 0.0, ROUTING)
     assert (nobody.verdict, nobody.node, nobody.why) == ("wait", "", "no free board")
     assert decide(waiting("m3"), boards, {}, 15.0, ROUTING).verdict == "model_not_found"
+
+
+def test_an_outlook_obeys_pins_while_they_hold() -> None:
+    """As the plan does: also those of a board that is gone for a short while."""
+    boards = fleet(node("a", ("m1",)), node("b"))
+    gone = fleet(node("a", ("m1",)), node("b", now_s=50.0, alive=False))
+
+    assert outlook([waiting(pin="b")], boards, {}, 0.0, ROUTING)["r1"].node == "b"
+    assert outlook([waiting(pin="b")], gone, {}, 79.0, ROUTING)["r1"].node == ""
+    assert outlook([waiting(pin="b")], gone, {}, 81.0, ROUTING)["r1"].node == "a"
+    assert decide(waiting(pin="b"), gone, {}, 79.0, ROUTING).verdict == "wait"
+    assert decide(waiting(pin="b"), gone, {}, 81.0, ROUTING).node == "a"
+
+
+def test_who_waits_is_told_for_which_board() -> None:
+    """The one where it is expected first; and that it has to cool, where that is why."""
+    busy = fleet(node("a", ("m1",)), node("b", ("m1",)))
+    load = {"a": holds("m1"), "b": holds("m1", output_limit=10)}
+    told = decide(waiting(), busy, load, 0.0, ROUTING)
+    assert (told.request_id, told.node, told.model) == ("r1", "b", "m1")
+
+    warm = fleet(node("a", ("m1",), temperature_c=70.0))
+    known = Beliefs(SPEEDS, {("", ""): 1000.0}, climates={"a": Climate(100.0, 40.0)})
+    resting = decide(waiting(), warm, {}, 0.0, ROUTING, beliefs=known)
+    assert (resting.verdict, resting.why) == ("wait", "its board has to cool first")
+
+
+def test_energy_breaks_ties_where_the_configuration_says_so() -> None:
+    """Two boards of equal speed: the frugal one, not the first by name."""
+    thirsty, frugal = PowerModel(idle_w=3.0, max_w=12.0), PowerModel(idle_w=2.0, max_w=5.0)
+    boards = fleet(node("a", ("m1",), power=thirsty), node("b", ("m1",), power=frugal))
+    saving = Routing(energy_tie_s=1.0)
+
+    assert only(assign([waiting()], boards, {}, 0.0, ROUTING)).node == "a"
+    assert only(assign([waiting()], boards, {}, 0.0, saving)).node == "b"
+    assert decide(waiting(), boards, {}, 0.0, saving).node == "b"
+    assert outlook([waiting()], boards, {}, 0.0, saving)["r1"].node == "b"
