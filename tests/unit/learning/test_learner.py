@@ -80,7 +80,7 @@ def test_hits_that_nobody_expected_do_not_pass_for_speed() -> None:
             learner.finished(board, held(input_tokens=300, prefixes=chain), run, 0.0)
 
     assert learner.beliefs(0.0).speeds["a", M1].prefill_tokens_per_s == 100.0
-    assert [learner.prompts.kept(M1, chain) for chain in talks] == [{"a": 350}] * 4
+    assert [learner.prompts.kept(M1, chain) for chain in talks] == [{"a": 300}] * 4
 
 
 def test_a_hit_beyond_the_slots_is_measured_against_the_boards_own_rate() -> None:
