@@ -15,6 +15,7 @@ CONNECT_S = 5.0
 BACK_WITHIN_S = 15.0
 """How long the router of a living `orion up` is waited for: one that died is being restarted."""
 PAUSE_S = 0.1
+NOT_FOUND = 404
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 START_IT = "start it with `orion up`, or name another one with --url or ORION_URL"
 
@@ -70,7 +71,7 @@ def fetch(http: httpx.Client, path: str) -> dict[str, Any]:
 def find(http: httpx.Client, path: str) -> dict[str, Any] | None:
     """As `fetch`; None where the gateway knows no such thing."""
     answer = _asked(http, path)
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code == NOT_FOUND:
         return None
     if not answer.is_success:
         raise refused(answer)

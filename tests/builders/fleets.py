@@ -61,7 +61,8 @@ def waiting(
 ) -> Waiting:
     """A queued request; `facts` are those of `Waiting` and of `Meta`."""
     own = {name: facts.pop(name) for name in _WAITING if name in facts}
-    score = own.pop("score", 1.0)
+    asked_s = min(since_s, own.get("accepted_s", since_s))
+    score = max(0.0, asked_s * 1000.0) + own.pop("score", 1.0)  # as the ledger's: ms, and order
     return Waiting(request_id, Meta(model=model, **facts), score, since_s, **own)
 
 

@@ -29,10 +29,10 @@ from orion_lab.testing import BoardProcess
 
 BOARDS: Final = ("pi-a", "pi-b")
 MODEL: Final = "smollm2:135m"
-CONVERSATIONS, TURNS, AT_ONCE = 8, 10, 2
-FIRST_TOKENS: Final = 250
+CONVERSATIONS, TURNS, AT_ONCE = 8, 16, 2
+FIRST_TOKENS: Final = 600
 ANSWER_TOKENS: Final = 4
-CACHE_MIB: Final = 44
+CACHE_MIB: Final = 90
 """KV of this model: 23 KB a token, so that it holds four of these conversations to their end, not
 five (what leaves the slot is kept before what comes is looked up, so four need room for four)."""
 TIMES: Final = 5.0

@@ -43,8 +43,10 @@ class Learner:
         if meta is None:
             return
         slower = derate(node)
-        kept = self.prompts.kept(model, meta.prefixes) if meta.prefixes else {}
-        cached = min(meta.input_tokens, kept.get(node.name, 0))
+        cached = 0
+        if meta.prefixes:
+            kept = self.prompts.kept(model, meta.prefixes)
+            cached = min(meta.input_tokens, kept.get(node.name, 0))
         pace = self.beliefs(now_s).speed(node, model)
         uncached_s = meta.input_tokens * pace.prefill_s_per_token * slower
         warm = self._judge_load(node, model, facts.load_s)

@@ -7,12 +7,12 @@ gives the next one when one of them was given work.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 
-from orion_router.fleet import Node
+from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
-from orion_router.policy.footing import fits
+from orion_router.policy.footing import beside, fits
 from orion_router.policy.lanes import Lane, Place
 from orion_router.policy.speeds import speed
 from orion_router.policy.tuning import Tuning
@@ -23,6 +23,14 @@ USUAL_INPUT_TOKENS = 200.0
 
 
 Row = tuple[int, float, float, float, float]
+NOWHERE: Mapping[str, int] = {}
+
+
+def disk_load_s(node: Node, model: str) -> float:
+    """Seconds that a load from the board's disk takes, by the rule of thumb."""
+    file = node.on_disk.get(model)
+    size = file.size_bytes if file else 0
+    return speed(size, node.said.storage_bytes_per_second).load_s
 
 
 def heaviest_load_s(node: Node) -> float:
@@ -30,8 +38,7 @@ def heaviest_load_s(node: Node) -> float:
     known: float | None = node.notes.get("heaviest_load_s")
     if known is None:
         largest = max(node.on_disk.values(), key=lambda file: file.size_bytes, default=None)
-        size = largest.size_bytes if largest else 0
-        known = speed(size, node.said.storage_bytes_per_second).load_s
+        known = disk_load_s(node, normal(largest.name) if largest else "")
         node.notes["heaviest_load_s"] = known
     return known
 
@@ -40,26 +47,22 @@ class Column:
     """One model on all lanes. Rows: lane, seconds until it begins, price of a load and its
     seconds, seconds per token of prompt and of answer."""
 
-    __slots__ = (
-        "_beliefs",
-        "_heap",
-        "_rows",
-        "_spare_s",
-        "_speeds",
-        "_stale",
-        "_tuning",
-        "lanes",
-        "model",
-        "output_tokens",
-        "places",
-        "usual",
-        "where",
-    )  # fmt: skip
+    __slots__ = ("_beliefs", "_heap", "_replica_price", "_replicas", "_rows", "_spare_s", "_speeds",
+                 "_stale", "_tuning", "lanes", "model", "output_tokens", "places", "usual",
+                 "where")  # fmt: skip
 
     def __init__(
-        self, model: str, lanes: Sequence[Lane], beliefs: Beliefs, tuning: Tuning, price: float
+        self,
+        model: str,
+        lanes: Sequence[Lane],
+        beliefs: Beliefs,
+        tuning: Tuning,
+        price: float,
+        replicas: Mapping[str, int] = NOWHERE,
+        replica_price: float = 0.0,
     ) -> None:
         self.model, self.lanes = model, lanes
+        self._replicas, self._replica_price = replicas, replica_price
         self._beliefs, self._tuning = beliefs, tuning
         self.output_tokens = beliefs.output_tokens(model, "interactive", 0)
         self._speeds: dict[int, tuple[float, float, float]] = {}
@@ -103,12 +106,21 @@ class Column:
         extra = place.load_s
         if place.load_s or place.batch:
             extra = place.load_s * (1.0 + price) + self._tuning.margin_s
+            if place.batch == 1 and self._replica_price:
+                extra += self._replica_price * self._pushed_out_s(lane)
         return (
             i,
             place.begin_s + extra - self._spare_s[i],
             prefill,
             decode * self._tuning.decode_weight,
             price,
+        )
+
+    def _pushed_out_s(self, lane: Lane) -> float:
+        """Seconds of loading that models need which only this board has, and which would leave."""
+        gone = lane.memory - beside(lane.node, lane.memory, self.model) - {self.model}
+        return sum(
+            disk_load_s(lane.node, model) for model in gone if self._replicas.get(model) == 1
         )
 
     def _usual_s(self, row: Row) -> float:

@@ -53,7 +53,7 @@ def in_turn(
         meta = item.meta
         batch = meta.priority == "batch" and now_s - asked_s < tuning.batch_ages_s
         work_s = service_s.get(item.request_id, 0.0)
-        moment_s = asked_s + tuning.patience * work_s
+        moment_s = item.place_s + tuning.patience * work_s
         rank = 3 if batch else 1
         if meta.deadline_ms is not None:
             slack_s = left_s(item, now_s) - work_s

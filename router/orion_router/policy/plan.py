@@ -7,6 +7,7 @@ event may plan it better (late binding).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from math import fsum, inf
 
@@ -51,8 +52,9 @@ class Planning:
         ]
         self._warm = any(lane.headroom_s < inf for lane in self.lanes)
         self._at = {lane.name: i for i, lane in enumerate(self.lanes)}
+        self._replicas = Counter(model for lane in self.lanes for model in lane.memory)
         self._columns: dict[str, Column] = {}
-        self._price = 0.0
+        self._price = self._replica_price = 0.0
         self.prospects: dict[str, Prospect] = {}
         self.hopeless: set[str] = set()
         """Requests that no board can begin to answer before their deadline."""
@@ -66,8 +68,9 @@ class Planning:
         column = self._columns.get(model)
         if column is None:
             column = self._columns[model] = Column(
-                model, self.lanes, self._beliefs, self._tuning, self._price
-            )
+                model, self.lanes, self._beliefs, self._tuning, self._price, self._replicas,
+                self._replica_price,
+            )  # fmt: skip
         return column
 
     def run(
@@ -79,6 +82,8 @@ class Planning:
             return []
         slots = sum(lane.slots for lane in self.lanes)
         self._price = self._tuning.waste_price * min(1.0, len(queue) / (2.0 * slots))
+        idle = sum(lane.free > 0 for lane in self.lanes) > len(queue)
+        self._replica_price = self._tuning.last_replica_idle if idle else self._tuning.last_replica
         service_s = self._service_s(queue)
         drain_s = fsum(service_s.values()) / slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,

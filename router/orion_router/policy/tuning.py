@@ -13,10 +13,8 @@ class Tuning:
     """A board that must load first has to be better by so much."""
     waste_price: float = 0.5
     """What a second of loading, or of reading a lost prefix again, costs others who wait."""
-    starvation_s: float = 60.0
-    """A request that waited longer, and the time the queue takes to drain, is overtaken no more."""
     drain_factor: float = 1.0
-    """How much of the queue's drain time is added to the starvation bound."""
+    """How much of the queue's drain time is added to the configured starvation bound."""
     batch_ages_s: float = 300.0
     """A request of class batch that waited so long counts as interactive."""
     versatility: float = 0.15
@@ -27,6 +25,12 @@ class Tuning:
     patience: float = 1.0
     """A request lets those pass that came later by less than so many times its own work: who asks
     for a minute of a board's time can wait for a few answers of seconds."""
+    last_replica: float = 0.5
+    """Price of pushing a model out of the only board that has it in memory, in times of what
+    loading it from that board's disk takes."""
+    last_replica_idle: float = 1.5
+    """The same while there are free boards for all that waits: then there is time to load, and two
+    models that take turns on one board beside an empty one would cost a load each."""
     batching: bool = True
     """Requests for a resident model go before those that need a load."""
     load_term: bool = True

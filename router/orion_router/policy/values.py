@@ -10,6 +10,9 @@ from typing import Literal
 from orion_contracts.meta import Meta
 from orion_router.held import Held
 
+CLASS_SCORE = 1e13
+"""A request's score in the ledger's queue is class * CLASS_SCORE + ms of its acceptance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -33,6 +36,12 @@ class Waiting:
     def asked_s(self) -> float:
         """Since when it waits."""
         return min(self.since_s, self.accepted_s)
+
+    @property
+    def place_s(self) -> float:
+        """Its place among those of its class: when the ledger accepted it. What a board gave back
+        has its old one."""
+        return self.score % CLASS_SCORE / 1000.0
 
 
 Load = Mapping[str, Mapping[str, Held]]

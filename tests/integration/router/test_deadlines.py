@@ -91,7 +91,6 @@ async def test_a_pressed_request_gets_the_board_before_one_that_came_earlier(
         await queued(store_client, router, earlier, pressed)
         assert await ledger.finish(first, started.token, "completed", b"{}") == "OK"
 
-
         async def next_one() -> Any:
             entries: Any = await store_client.xrange(keys.node_requests("pi-a"))
             return [f[b"id"].decode() for _, f in entries if f[b"id"] != first.encode()]

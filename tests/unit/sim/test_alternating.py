@@ -1,7 +1,5 @@
 """Two models in turn on two boards with room for one each, nothing else to do."""
 
-import pytest
-
 from orion_lab.boards import board
 from orion_lab.sim.asks import Ask
 from orion_lab.sim.fleets import Fleet
@@ -12,11 +10,6 @@ from orion_lab.sim.workloads import CHAT, MODEL_1B, MODEL_3B, frozen
 ASKED = 24
 
 
-@pytest.mark.xfail(
-    reason="a board that holds the other model looks as good as the empty one beside it, and once "
-    "both files are in its page cache better: every request is a load there",
-    strict=True,
-)
 def test_each_board_keeps_the_model_it_has() -> None:
     """Two loads are enough, and a third may be lost at the start."""
     asks = [
