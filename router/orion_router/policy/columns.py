@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
+from math import fsum, inf
 
 from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
@@ -119,7 +119,7 @@ class Column:
     def _pushed_out_s(self, lane: Lane) -> float:
         """Seconds of loading that models need which only this board has, and which would leave."""
         gone = lane.memory - beside(lane.node, lane.memory, self.model) - {self.model}
-        return sum(
+        return fsum(
             disk_load_s(lane.node, model) for model in gone if self._replicas.get(model) == 1
         )
 
