@@ -43,15 +43,12 @@ class Learner:
         if meta is None:
             return
         slower = derate(node)
-        cached = 0
-        if meta.prefixes:
-            kept = self.prompts.kept(model, meta.prefixes)
-            cached = min(meta.input_tokens, kept.get(node.name, 0))
+        again = self.prompts.seen(node.name, model, meta.prefixes)
         pace = self.beliefs(now_s).speed(node, model)
         uncached_s = meta.input_tokens * pace.prefill_s_per_token * slower
         warm = self._judge_load(node, model, facts.load_s)
         self.rates.learn(
-            node.name, model, fresh_tokens=0 if cached else meta.input_tokens,
+            node.name, model, fresh_tokens=0 if again else meta.input_tokens,
             prompt_s=facts.prompt_s, output_tokens=facts.output_tokens,
             output_s=facts.output_s, load_s=facts.load_s, warm=warm, derate=slower,
             version=node.health.engine.version if node.health else "",

@@ -69,6 +69,12 @@ class PromptBook:
                 found.setdefault(node, max(tokens, min(cached, most)))
         return found
 
+    def seen(self, node: str, model: str, chain: Chain) -> bool:
+        """Whether the board has read a beginning of this prompt lately, kept or not: how fast it
+        reads such a prompt tells nothing of how fast it reads."""
+        cache = self._caches.get((node, model))
+        return cache is not None and self._find(cache, chain)[1] is not None
+
     def used(
         self, node: str, model: str, chain: Chain, output_tokens: int, slots: int = 1,
         prompt_s: float = 0.0, uncached_s: float = 0.0, most_tokens: int | None = None,

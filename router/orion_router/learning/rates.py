@@ -1,8 +1,9 @@
 """How fast each board is with each model, and whether it became slower (pure).
 
-A rate is the median of the last samples, so that single outliers (a prompt that was cached after
-all, a board that swapped) move nothing. A load time is the shortest of the last few: a file that is
-still in the page cache loads many times faster, and stays there until other files push it out.
+A rate is the median of the last samples (of prompts, their slow quartile), so that single
+outliers (a prompt that was cached after all, a board that swapped) move nothing. A load time is
+the shortest of the last few: a file that is still in the page cache loads many times faster, and
+stays there until other files push it out.
 Prompt tokens are counted as the router estimates them, so that the estimate's error cancels out.
 """
 
@@ -74,7 +75,7 @@ class RateBook:
         if load_s > 0:
             (mine.warm_load_s if warm else mine.load_s).append(load_s)
         self.speeds[key] = Learned(
-            _median(mine.prefill) or None,
+            _slow_quartile(mine.prefill) or None,
             _median(mine.decode) or None,
             min(mine.load_s, default=None),
             min(mine.warm_load_s, default=None),
@@ -128,6 +129,12 @@ class RateBook:
                 )
             self._pairs[(node, model)] = mine
             self.learn(node, model)
+
+
+def _slow_quartile(samples: deque[float]) -> float:
+    """A prompt that was cached after all looks fast, and none looks slow but on a busy board."""
+    ordered = sorted(samples)
+    return ordered[(len(ordered) - 1) // 4] if ordered else 0.0
 
 
 def _median(samples: deque[float] | list[float]) -> float:

@@ -65,8 +65,22 @@ def test_a_prompt_that_was_cached_tells_no_rate() -> None:
     learner.finished(board, held(input_tokens=300), fast, 0.0)
     learner.finished(board, held(input_tokens=300), fast, 0.0)
 
-    assert learner.beliefs(0.0).speeds["a", M1].prefill_tokens_per_s == 200.0
+    assert learner.beliefs(0.0).speeds["a", M1].prefill_tokens_per_s == 100.0  # the slow quartile
     assert learner.rates.dump("a")[M1]["prefill"] == [100.0, 200.0, 200.0]
+
+
+def test_hits_that_nobody_expected_do_not_pass_for_speed() -> None:
+    """Four conversations in turn on a board that keeps them all: its rate stays what it is, and the
+    room that it is believed to have grows to all of them."""
+    learner, board = Learner(), node("a", ("m1",))
+    talks = [(Prefix(f"talk{n}", 300),) for n in range(4)]
+    for turn in range(5):
+        for chain in talks:
+            run = replace(RUN, prompt_s=3.0 if turn == 0 else 0.1)
+            learner.finished(board, held(input_tokens=300, prefixes=chain), run, 0.0)
+
+    assert learner.beliefs(0.0).speeds["a", M1].prefill_tokens_per_s == 100.0
+    assert [learner.prompts.kept(M1, chain) for chain in talks] == [{"a": 300}] * 4
 
 
 def test_a_hit_beyond_the_slots_is_measured_against_the_boards_own_rate() -> None:
