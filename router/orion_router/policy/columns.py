@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
+from math import fsum, inf
 
 from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
@@ -47,8 +47,8 @@ class Column:
     """One model on all lanes. Rows: lane, seconds until it begins, price of a load and its
     seconds, seconds per token of prompt and of answer."""
 
-    __slots__ = ("_beliefs", "_heap", "_replica_price", "_replicas", "_spare_s", "_speeds",
-                 "_tuning", "lanes", "model", "output_tokens", "places", "rows", "usual",
+    __slots__ = ("_beliefs", "_heap", "_replica_price", "_replicas", "_rows", "_spare_s", "_speeds",
+                 "_stale", "_tuning", "lanes", "model", "output_tokens", "places", "usual",
                  "where")  # fmt: skip
 
     def __init__(
@@ -68,7 +68,8 @@ class Column:
         self._speeds: dict[int, tuple[float, float, float]] = {}
         self._spare_s: dict[int, float] = {}
         self.places: dict[int, Place] = {}
-        self.rows: list[Row] = []
+        self._stale: dict[int, float] = {}
+        self._rows: list[Row] = []
         self.where: dict[int, int] = {}
         self._heap: list[tuple[float, int]] = []
         found = (self._row(i, price) for i in range(len(lanes)))
@@ -79,10 +80,10 @@ class Column:
             self._heap = [(s, row[0]) for s, row in everyone if row[0] not in inside]
             heapq.heapify(self._heap)
             everyone = best
-        self.rows = [row for _, row in everyone]
-        self.where = {row[0]: at for at, row in enumerate(self.rows)}
-        many = max(1, len(self.rows))
-        self.usual = (sum(r[2] for r in self.rows) / many, sum(r[3] for r in self.rows) / many)
+        self._rows = [row for _, row in everyone]
+        self.where = {row[0]: at for at, row in enumerate(self._rows)}
+        many = max(1, len(self._rows))
+        self.usual = (sum(r[2] for r in self._rows) / many, sum(r[3] for r in self._rows) / many)
         """Seconds per token of prompt and of answer, on an average board."""
 
     def _row(self, i: int, price: float) -> Row | None:
@@ -118,7 +119,7 @@ class Column:
     def _pushed_out_s(self, lane: Lane) -> float:
         """Seconds of loading that models need which only this board has, and which would leave."""
         gone = lane.memory - beside(lane.node, lane.memory, self.model) - {self.model}
-        return sum(
+        return fsum(
             disk_load_s(lane.node, model) for model in gone if self._replicas.get(model) == 1
         )
 
@@ -134,8 +135,24 @@ class Column:
         rows = (self._row(i, price) for i in lanes if i not in self.where)
         return [row for row in rows if row is not None]
 
+    @property
+    def rows(self) -> list[Row]:
+        """The lanes that are looked at, as they are now."""
+        if self._stale:
+            for i, price in self._stale.items():
+                self._renew(i, price)
+            self._stale = {}
+        return self._rows
+
     def changed(self, i: int, price: float) -> None:
         """Something was planned on lane `i`."""
+        if self._heap:
+            self._renew(i, price)
+        elif i in self.where:
+            self._stale.pop(i, None)
+            self._stale[i] = price  # worked out when it is asked for: a lane may change often
+
+    def _renew(self, i: int, price: float) -> None:
         at = self.where.get(i)
         if at is None:
             return
@@ -147,16 +164,16 @@ class Column:
                 if row is not None:
                     heapq.heappush(self._heap, (usual_s, i))
                 del self.where[i]
-                self.rows[at] = fresh
+                self._rows[at] = fresh
                 self.where[fresh[0]] = at
                 return
         if row is not None:
-            self.rows[at] = row
+            self._rows[at] = row
             return
-        last = self.rows.pop()
+        last = self._rows.pop()
         del self.where[i]
         if last[0] != i:
-            self.rows[at] = last
+            self._rows[at] = last
             self.where[last[0]] = at
 
     def _next_better(self, than_s: float, price: float) -> Row | None:

@@ -88,18 +88,28 @@ class Planning:
         drain_s = fsum(service_s.values()) / slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
                         self._beliefs.usage_s)  # fmt: skip
-        open_lanes = {i for i, lane in enumerate(self.lanes) if lane.free}
-        for item, starving, pressed in turns:
+        open_until = {} if whole else self._open_until(turns)
+        end = len(turns) - 1 if whole else max(open_until.values(), default=-1)
+        for position, (item, starving, pressed) in enumerate(turns):
+            if position > end:
+                break
             at = self._put(item, pinned(item), starving or pressed)
-            if whole:
-                continue
-            if at is not None and at in open_lanes and self.lanes[at].settled:
-                open_lanes.discard(at)
-                if not open_lanes:
-                    break
+            if at in open_until and self.lanes[at].settled:
+                del open_until[at]
+                end = max(open_until.values(), default=-1)
         if whole:
             self._look_ahead(turns)
         return [(item, lane) for lane in self.lanes if lane.free for item in lane.due()]
+
+    def _open_until(self, turns: list[Turn]) -> dict[int, int]:
+        """For each lane with a free slot the last turn that may want it: one for a model there."""
+        last = {normal(turn.item.meta.model): at for at, turn in enumerate(turns)}
+        wanted = {
+            i: max((last.get(model, -1) for model in lane.node.on_disk), default=-1)
+            for i, lane in enumerate(self.lanes)
+            if lane.free
+        }
+        return {i: at for i, at in wanted.items() if at >= 0}
 
     def _look_ahead(self, turns: list[Turn]) -> None:
         begins = {
