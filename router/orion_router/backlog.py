@@ -20,6 +20,9 @@ from orion_router.names import board_names, members
 from orion_router.policy import Waiting
 
 _FAILED = re.compile(r"(?:^|; )\d+ (\S+) (crash|loss|refused) ")
+RELEASED = 256
+"""Closed requests that are still remembered: their records may be read before their bell is heard,
+which brings what the run measured."""
 FIELDS = ("state", "meta", "score", "crashes", "history", "node", "attempt", "accepted")
 
 
@@ -35,6 +38,7 @@ class Backlog:
         self.spoilt: set[str] = set()
         """Queued, but somebody wrote over the record: nobody can plan them."""
         self._order: list[Waiting] | None = None
+        self._released: dict[str, Held] = {}
 
     @property
     def in_order(self) -> list[Waiting]:
@@ -81,7 +85,12 @@ class Backlog:
             self._order = None
         self.suspects.discard(request_id)
         self.spoilt.discard(request_id)
-        return self._release(request_id)
+        found = self._release(request_id) or self._released.pop(request_id, None)
+        if found is not None:
+            self._released[request_id] = found
+            if len(self._released) > RELEASED:
+                del self._released[next(iter(self._released))]
+        return found
 
     def _release(self, request_id: str) -> Held | None:
         found = None

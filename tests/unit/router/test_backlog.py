@@ -16,7 +16,7 @@ from orion_contracts import keys
 from orion_contracts.config import Routing
 from orion_contracts.ledger import ensure_library
 from orion_contracts.meta import Meta
-from orion_router.backlog import Backlog
+from orion_router.backlog import RELEASED, Backlog
 from orion_router.policy import UNKNOWN_MODEL_S, Waiting, assign, decide
 from servers.stores import fake_store
 
@@ -188,3 +188,19 @@ def test_a_request_is_in_one_place() -> None:
 
     backlog.hold("a", "r", meta, 3)
     assert backlog.alone == {"a"}
+
+
+def test_the_bell_after_the_record_still_says_what_ran() -> None:
+    """A closed record may be read before its bell is heard: what the board held is told once more,
+    and of a flood of them only the last ones are kept."""
+    backlog, meta = Backlog(cast(Redis, None)), Meta(model="m1")
+    backlog.hold("a", "r", meta, 1)
+    first, second = backlog.forget("r"), backlog.forget("r")
+    for number in range(RELEASED + 1):
+        backlog.hold("a", str(number), meta, 1)
+        backlog.forget(str(number))
+
+    assert first is not None
+    assert second == first
+    assert backlog.forget("r") is None
+    assert backlog.forget("stranger") is None
