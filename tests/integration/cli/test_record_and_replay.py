@@ -38,9 +38,9 @@ def _record(up: Up, trace: Path, *flags: str) -> None:
     try:
         wait_until(lambda: "recording" in said.read_text(), "it records", 20.0)
         _converse(up, 3)
-        wait_until(lambda: len(trace.read_text().splitlines()) >= 4, "all lines are there", 10.0)
+        wait_until(lambda: len(trace.read_text().splitlines()) >= 4, "all lines are there", 30.0)
         recording.send_signal(signal.SIGINT)
-        assert recording.wait(10) == 0
+        assert recording.wait(40) == 0
     finally:
         recording.kill()
     assert f"{trace}: 3 requests" in said.read_text()

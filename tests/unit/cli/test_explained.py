@@ -58,7 +58,7 @@ def test_the_legend_explains_the_words_that_occur() -> None:
 
     assert explained.legend([{"candidates": looked}, {"candidates": looked[:1]}]) == [
         "full: all its places are taken",
-        "hot: too hot: above 75 °C, back at 70 °C",
+        "hot: too hot: no work until it has cooled down",
         "odd: no explanation is known here",
     ]
 
