@@ -88,6 +88,10 @@ test: $(VENV)/.dev ## Every test but the slow tiers (at most 5 minutes on 2 core
 test-contract: $(VENV)/.dev ## The ledger's contract on every store found here (fakeredis, Redis 7 and 8, Valkey 9)
 	@ORION_LEDGER_EXAMPLES=$${ORION_LEDGER_EXAMPLES:-200} $(BIN)/python -m pytest -q -m contract $(ARGS)
 
+.PHONY: test-up
+test-up: $(VENV)/.dev ## `orion up` and the other commands on it: started, used, killed, ended
+	@$(BIN)/python -m pytest -q -m up $(ARGS)
+
 .PHONY: parity
 parity: $(VENV)/.dev ## The same calls against a real Ollama (ORION_OLLAMA) and against the gateway
 	@ORION_REQUIRE=$${ORION_REQUIRE:+$$ORION_REQUIRE,}ollama $(BIN)/python -m pytest -q -m real_ollama $(ARGS)

@@ -31,7 +31,8 @@ from servers.stores import Store, fake_store, real_store, start_server
 
 TESTS = Path(__file__).parent
 STORES = ("fakeredis", "redis7", "redis8", "valkey9")
-SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build", "models", "real")
+ORION_UP = Path(__file__).parent / "integration" / "cli"
+SLOW_TIERS = ("real_ollama", "chaos", "cluster", "e2e", "faults", "build", "models", "real", "up")
 # `make test` takes fakeredis and Valkey; the others, and the users of a deployment, come with
 # `make test-contract`.
 OTHER_STORES = re.compile(r"\[.*(redis7|redis8|-users)")
@@ -69,6 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("contract")
         if item.get_closest_marker("contract") and OTHER_STORES.search(item.name):
             item.add_marker("slow")
+        if ORION_UP in item.path.parents:
+            item.add_marker("up")
         if any(item.get_closest_marker(tier) for tier in SLOW_TIERS):
             item.add_marker("slow")
         if item.get_closest_marker("real_ollama"):
