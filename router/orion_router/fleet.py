@@ -46,10 +46,26 @@ class Node:
     slope_c_per_s: float = 0.0
     """How fast its temperature rises or falls, over the last reports."""
     memo: dict[tuple[str, bool], tuple[Any, Any]] = field(
-        default_factory=dict[tuple[str, bool], tuple[Any, Any]], compare=False, repr=False
+        default_factory=dict[tuple[str, bool], tuple[Any, Any]],
+        compare=False,
+        repr=False,
+        init=False,
     )
     """What was worked out from this snapshot, so that it is worked out once."""
-    notes: dict[str, float] = field(default_factory=dict[str, float], compare=False, repr=False)
+    notes: dict[str, float] = field(
+        default_factory=dict[str, float], compare=False, repr=False, init=False
+    )
+    ends: dict[str, Any] = field(
+        default_factory=dict[str, Any], compare=False, repr=False, init=False
+    )
+    """When its running requests are expected to end (`policy/ends.py`)."""
+    stays: dict[tuple[str, frozenset[str]], frozenset[str]] = field(
+        default_factory=dict[tuple[str, frozenset[str]], frozenset[str]],
+        compare=False,
+        repr=False,
+        init=False,
+    )
+    """Which models stay beside a newcomer (`policy/footing.py`)."""
 
     @property
     def eligible(self) -> bool:

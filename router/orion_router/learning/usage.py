@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 HALF_LIFE_S = 300.0
 MAX_SOURCES = 1024
 
@@ -19,10 +21,28 @@ class UsageBook:
             least = min(self._sums, key=lambda name: self._of(name, now_s))
             del self._sums[least]
 
-    def at(self, now_s: float) -> dict[str, float]:
-        """All sources' seconds."""
-        return {source: self._of(source, now_s) for source in self._sums}
+    def at(self, now_s: float) -> Mapping[str, float]:
+        """All sources' seconds; worked out for those that are asked for."""
+        return _UsageAt(self._sums, now_s)
 
     def _of(self, source: str, now_s: float) -> float:
-        seconds, then_s = self._sums.get(source, (0.0, now_s))
-        return float(seconds * 0.5 ** ((now_s - then_s) / HALF_LIFE_S))
+        return _forgotten(self._sums.get(source, (0.0, now_s)), now_s)
+
+
+class _UsageAt(Mapping[str, float]):
+    def __init__(self, sums: Mapping[str, tuple[float, float]], now_s: float) -> None:
+        self._sums, self._now_s = sums, now_s
+
+    def __getitem__(self, source: str) -> float:
+        return _forgotten(self._sums[source], self._now_s)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sums)
+
+    def __len__(self) -> int:
+        return len(self._sums)
+
+
+def _forgotten(entry: tuple[float, float], now_s: float) -> float:
+    seconds, then_s = entry
+    return float(seconds * 0.5 ** ((now_s - then_s) / HALF_LIFE_S))

@@ -32,6 +32,8 @@ def candidates(
     model = normal(item.meta.model)
     chain = item.meta.prefixes
     cached: Mapping[str, int] = beliefs.prompts.kept(model, chain) if chain else {}
+    meta = item.meta
+    output = beliefs.output_tokens(model, meta.priority, meta.output_limit)
     looked: list[Candidate] = []
     for node in nodes:
         lane = at.get(node.name)
@@ -39,7 +41,7 @@ def candidates(
         reason = _obstacle(item, node, lane, model, cooling, pin)
         terms = None
         if lane is not None and reason in ("", "full"):
-            terms = _terms(item, lane, model, cached.get(node.name, 0), beliefs, tuning)
+            terms = _terms(item, lane, model, cached.get(node.name, 0), output, beliefs, tuning)
             if (
                 not reason
                 and not lane.coolest
@@ -73,14 +75,13 @@ def _obstacle(
 
 
 def _terms(
-    item: Waiting, lane: Lane, model: str, cached: int, beliefs: Beliefs, tuning: Tuning
-) -> Terms:
+    item: Waiting, lane: Lane, model: str, cached: int, output: float, beliefs: Beliefs,
+    tuning: Tuning,
+) -> Terms:  # fmt: skip
     pace = beliefs.speed(lane.node, model)
     place = lane.alone_place(model, pace.load_s)
-    meta = item.meta
     failed_s = FAILED_THERE_S if lane.name in item.failed_on else 0.0
-    output = beliefs.output_tokens(model, meta.priority, meta.output_limit)
-    fresh = max(0, meta.input_tokens - cached)
+    fresh = max(0, item.meta.input_tokens - cached)
     return Terms(
         wait_s=place.begin_s,
         load_s=place.load_s,

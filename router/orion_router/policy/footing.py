@@ -52,9 +52,16 @@ def fits(node: Node, model: str, busy: Iterable[str] = (), num_ctx: int | None =
     return footprint_bytes(node, model, num_ctx) + stay <= room_bytes(node)
 
 
-def beside(node: Node, models: Iterable[str], newcomer: str) -> frozenset[str]:
+def beside(node: Node, models: frozenset[str], newcomer: str) -> frozenset[str]:
     """Which of these models stay when the newcomer is loaded: the last used first, by memory and
     by the engine's number of places. A board that never showed two models at once has one."""
+    known = node.stays.get((newcomer, models))
+    if known is None:
+        known = node.stays[newcomer, models] = _beside(node, models, newcomer)
+    return known
+
+
+def _beside(node: Node, models: frozenset[str], newcomer: str) -> frozenset[str]:
     seats = (node.seats or max(1, len(node.resident))) - 1
     if seats <= 0:
         return frozenset()

@@ -45,7 +45,8 @@ def derate(node: Node) -> float:
     if health is None:
         return 1.0
     least = THROTTLED if health.throttled or health.under_voltage else 1.0
-    return max(least, slowdown(health.temperature_c)) if health.temperature_c else least
+    celsius = health.temperature_c
+    return max(least, slowdown(celsius)) if celsius and celsius > THROTTLE_FROM_C else least
 
 
 def headroom_s(celsius: float | None, climate: Climate | None) -> float:

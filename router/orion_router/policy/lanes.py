@@ -7,17 +7,16 @@ that come later: loads are shared, and a resident model's requests overtake.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from orion_router.fleet import Node, normal
 from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.ends import ends
 from orion_router.policy.footing import beside
 from orion_router.policy.heat import NEVER_COOL_S, cool_s, derate, headroom_s
 from orion_router.policy.values import Waiting
-
-RESIDUAL_SHARE = 0.3
-"""An answer that is longer than expected goes on for this share of the expectation."""
 
 
 class Batch:
@@ -51,14 +50,19 @@ class Lane:
                  "slots")  # fmt: skip
 
     def __init__(
-        self, node: Node, held: dict[str, Held], beliefs: Beliefs, now_s: float, heat: bool
+        self, node: Node, held: Mapping[str, Held], beliefs: Beliefs, now_s: float, heat: bool
     ) -> None:
         self.node, self.name, self.slots = node, node.name, node.slots
         self.held, self.now_s = held, now_s
         self.derate = derate(node) if heat else 1.0
         left: list[float] = []
-        if held:
-            left = [_left_s(node, r, each, beliefs, now_s, self.derate) for r, each in held.items()]
+        busy: set[str] = set()
+        for request_id, each in held.items():
+            model = normal(each.model)
+            busy.add(model)
+            end = ends(node, model, request_id, each, beliefs, self.derate)
+            left.append(end.left_s(now_s))
+        if len(left) > 1:
             left.sort(reverse=True)
             del left[self.slots :]
         celsius = node.health.temperature_c if node.health else None
@@ -67,7 +71,7 @@ class Lane:
         self.free = max(0, self.slots - len(held))
         self.ends_s = [0.0] * self.free + left[::-1]
         self.all_free_s = self.ends_s[-1] if self.ends_s else 0.0
-        self.busy = frozenset(normal(each.model) for each in held.values())
+        self.busy = frozenset(busy)
         self.alone = False
         memory = node.resident
         if incoming := self.busy - memory:
@@ -186,33 +190,3 @@ class Lane:
             return False
         begins_later = locked.load_s > 0.0 and locked.items[0][1] > 0.0
         return begins_later or len(self.due()) >= self.free
-
-
-def _left_s(
-    node: Node, request_id: str, held: Held, beliefs: Beliefs, now_s: float, slower: float
-) -> float:
-    """Seconds that a request will still hold its slot, from what is known of its progress."""
-    model = normal(held.model)
-    pace = beliefs.speed(node, model)
-    meta = held.meta
-    if meta is None:
-        expected, prompt = beliefs.output_tokens(model, "interactive", 0), 0
-    else:
-        expected = beliefs.output_tokens(model, meta.priority, meta.output_limit)
-        prompt = meta.input_tokens
-    token_s = pace.decode_s_per_token * slower
-    before_s = prompt * pace.prefill_s_per_token * slower
-    if model not in node.resident:
-        before_s += pace.load_s
-    elapsed_s = max(0.0, now_s - held.since_s)
-    seen = node.progress.get(request_id)
-    if seen is not None and seen.output_tokens > 0:
-        written = seen.output_tokens + max(0.0, now_s - node.heard_s) / token_s
-        before_s = 0.0
-    else:
-        written = max(0.0, elapsed_s - before_s) / token_s
-        before_s = max(0.0, before_s - elapsed_s)
-    ahead = max(expected - written, RESIDUAL_SHARE * expected)
-    if meta is not None and meta.output_limit > 0:
-        ahead = min(ahead, max(1.0, meta.output_limit - written))
-    return before_s + ahead * token_s

@@ -46,7 +46,7 @@ class Planning:
         self._tie_s = energy_tie_s
         nothing: dict[str, Held] = {}
         self.lanes = [
-            Lane(node, dict(load.get(node.name, nothing)), beliefs, now_s, tuning.heat_term)
+            Lane(node, load.get(node.name, nothing), beliefs, now_s, tuning.heat_term)
             for node in nodes
             if not suspects.intersection(load.get(node.name, nothing))
         ]
@@ -62,7 +62,7 @@ class Planning:
     @property
     def free(self) -> int:
         """Slots that nobody uses."""
-        return sum(lane.free for lane in self.lanes)
+        return sum([lane.free for lane in self.lanes])
 
     def _column(self, model: str) -> Column:
         column = self._columns.get(model)
@@ -103,6 +103,8 @@ class Planning:
 
     def _open_until(self, turns: list[Turn]) -> dict[int, int]:
         """For each lane with a free slot the last turn that may want it: one for a model there."""
+        if len(turns) == 1:
+            return {i: 0 for i, lane in enumerate(self.lanes) if lane.free}
         last = {normal(turn.item.meta.model): at for at, turn in enumerate(turns)}
         wanted = {
             i: max((last.get(model, -1) for model in lane.node.on_disk), default=-1)

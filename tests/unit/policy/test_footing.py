@@ -103,10 +103,10 @@ def with_resident(board: Node, *expires: tuple[str, str]) -> Node:
 
 def test_a_board_with_one_place_keeps_nothing_beside() -> None:
     """It never showed two at once, or its engine says so."""
-    assert beside(board(resident={"m1": GB}), [M1], M2) == frozenset()
+    assert beside(board(resident={"m1": GB}), frozenset({M1}), M2) == frozenset()
     told = board(resident={"m1": GB, "m2": GB}, seats=1)
-    assert beside(told, [M1, M2], M3) == frozenset()
-    assert beside(board(), [M1], M2) == frozenset()
+    assert beside(told, frozenset({M1, M2}), M3) == frozenset()
+    assert beside(board(), frozenset({M1}), M2) == frozenset()
 
 
 def test_a_board_that_showed_two_at_once_keeps_one_beside_the_newcomer() -> None:
@@ -114,15 +114,17 @@ def test_a_board_that_showed_two_at_once_keeps_one_beside_the_newcomer() -> None
     bare = board(available=9 * GB, resident={"m1": GB, "m2": GB})
     shown = with_resident(bare, ("m1", "2026-01-01T00:01:00Z"), ("m2", "2026-01-01T00:02:00Z"))
 
-    assert beside(shown, [M1, M2], M3) == frozenset({M2})
+    assert beside(shown, frozenset({M1, M2}), M3) == frozenset({M2})
 
 
 def test_as_many_stay_as_the_engine_has_places() -> None:
     """Three places: both stay beside a third one."""
     bare = board(available=9 * GB, resident={"m1": GB, "m2": GB}, seats=3)
 
-    assert beside(bare, [M1, M2], M3) == frozenset({M1, M2})
-    assert beside(bare, [M1, M2, M3], M3) == frozenset({M1, M2}), "itself is not kept beside itself"
+    assert beside(bare, frozenset({M1, M2}), M3) == frozenset({M1, M2})
+    assert beside(bare, frozenset({M1, M2, M3}), M3) == frozenset({M1, M2}), (
+        "itself is not kept beside itself"
+    )
 
 
 def test_what_has_no_room_leaves_though_a_place_is_free() -> None:
@@ -131,8 +133,8 @@ def test_what_has_no_room_leaves_though_a_place_is_free() -> None:
     free = room + GB - 1_800_000_000
 
     assert room_bytes(board(free, resident)) == room
-    assert beside(board(free, resident, seats=3), [M1, M2], M3) == frozenset({M2})
-    assert beside(board(free - 1, resident, seats=3), [M1, M2], M3) == frozenset()
+    assert beside(board(free, resident, seats=3), frozenset({M1, M2}), M3) == frozenset({M2})
+    assert beside(board(free - 1, resident, seats=3), frozenset({M1, M2}), M3) == frozenset()
 
 
 def test_memory_is_taken_by_those_that_stay() -> None:
@@ -143,11 +145,11 @@ def test_memory_is_taken_by_those_that_stay() -> None:
     )  # fmt: skip
 
     assert room_bytes(two) == 2_600_000_000
-    assert beside(two, [M2, M1], "unknown:latest") == frozenset({M1, M2})
-    assert beside(two, [M2, M1, "other:latest"], M1) == frozenset({M2, "other:latest"})
+    assert beside(two, frozenset({M2, M1}), "unknown:latest") == frozenset({M1, M2})
+    assert beside(two, frozenset({M2, M1, "other:latest"}), M1) == frozenset({M2, "other:latest"})
     slim = with_resident(
         board(available=600_000_000, seats=3),
         ("m1", "2026-01-01T00:09:00Z"), ("m2", "2026-01-01T00:02:00Z"),
     )  # fmt: skip
     assert room_bytes(slim) == 1_600_000_000
-    assert beside(slim, [M2, M1], "unknown:latest") == frozenset({M1})
+    assert beside(slim, frozenset({M2, M1}), "unknown:latest") == frozenset({M1})

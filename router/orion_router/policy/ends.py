@@ -1,0 +1,85 @@
+"""When a running request is expected to leave its slot (pure).
+
+Worked out once per report of its board, as moments; until the next report only the clock moves.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from orion_router.fleet import Node
+from orion_router.held import Held
+from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.speeds import Speed
+
+RESIDUAL_SHARE = 0.3
+"""An answer that is longer than expected goes on for this share of the expectation."""
+FORGOTTEN_BEYOND = 256
+
+
+class End(NamedTuple):
+    """Moments by the planner's clock, and what they were worked out from."""
+
+    held: Held
+    pace: Speed
+    slower: float
+    from_s: float
+    """The moment that it was reckoned from; nothing is made of a clock before it."""
+    expected_at_s: float
+    residual_s: float
+    """So long it still takes when the expected moment has come."""
+    limit_at_s: float
+    """When the client's own limit is reached; infinity without one."""
+    token_s: float
+
+    def left_s(self, now_s: float) -> float:
+        """Seconds that it will still hold its slot."""
+        now_s = max(now_s, self.from_s)
+        left_s = self.expected_at_s - now_s
+        if left_s < self.residual_s:
+            left_s = self.residual_s
+        most_s = self.limit_at_s - now_s
+        if most_s < left_s:
+            left_s = most_s if most_s > self.token_s else self.token_s
+        return left_s
+
+
+def ends(
+    node: Node, model: str, request_id: str, held: Held, beliefs: Beliefs, slower: float
+) -> End:
+    """From what is known of its progress. `slower`: the board's derating by heat."""
+    known: End | None = node.ends.get(request_id)
+    pace = beliefs.speed(node, model)
+    if known is not None and _fits(known, held, pace, slower):
+        return known
+    if len(node.ends) >= FORGOTTEN_BEYOND:
+        node.ends.clear()
+    found = node.ends[request_id] = _end(node, model, request_id, held, beliefs, slower, pace)
+    return found
+
+
+def _fits(known: End, held: Held, pace: Speed, slower: float) -> bool:
+    return known.held is held and known.pace is pace and known.slower == slower
+
+
+def _end(
+    node: Node, model: str, request_id: str, held: Held, beliefs: Beliefs, slower: float,
+    pace: Speed,
+) -> End:  # fmt: skip
+    meta = held.meta
+    limit = meta.output_limit if meta else 0
+    expected = beliefs.output_tokens(model, meta.priority if meta else "interactive", limit)
+    token_s = pace.decode_s_per_token * slower
+    seen = node.progress.get(request_id)
+    if seen is not None and seen.output_tokens > 0:
+        from_s = node.heard_s
+        first_s = from_s - seen.output_tokens * token_s
+    else:
+        from_s = held.since_s
+        first_s = from_s + (meta.input_tokens if meta else 0) * (pace.prefill_s_per_token * slower)
+        if model not in node.resident:
+            first_s += pace.load_s
+    limit_at_s = first_s + limit * token_s if limit > 0 else float("inf")
+    work_s = expected * token_s
+    residual_s = RESIDUAL_SHARE * work_s
+    return End(held, pace, slower, from_s, first_s + work_s, residual_s, limit_at_s, token_s)
