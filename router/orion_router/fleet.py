@@ -72,7 +72,7 @@ class Node:
         """Whether the health gates let new work in."""
         return not self.reasons
 
-    @property
+    @cached_property
     def slots(self) -> int:
         """How many requests the board runs at once: what the configuration says as soon as its
         worker can do it, too."""

@@ -33,7 +33,9 @@ class Journal:
     def note(self, decision: Decision) -> None:
         """It was carried out just now."""
         self._noted.append(Noted(self._clock_s(), decision))
-        self.passed.update(each.reason for each in decision.candidates if each.reason)
+        for each in decision.candidates:
+            if each.reason:
+                self.passed[each.reason] += 1
 
     def recent(self, limit: int, request_id: str = "") -> list[Noted]:
         """The newest first, at most `limit`; of one request, where it is named."""

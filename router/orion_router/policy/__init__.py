@@ -4,8 +4,9 @@
 """
 
 from orion_router.held import Held
-from orion_router.policy.assign import PIN_LOST_S, UNKNOWN_MODEL_S, assign, decide, outlook
+from orion_router.policy.assign import UNKNOWN_MODEL_S, assign, decide, outlook
 from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
+from orion_router.policy.pins import PIN_LOST_S
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
 from orion_router.policy.values import (
     Candidate,

@@ -8,19 +8,20 @@ expected first.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from orion_contracts.config import Routing
 from orion_router.fleet import Fleet, Node, normal
 from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
-from orion_router.policy.explain import candidates
-from orion_router.policy.footing import fits
+from orion_router.policy.explain import SHOWN, candidates
 from orion_router.policy.lanes import Lane
-from orion_router.policy.plan import Pins, Planning
+from orion_router.policy.pins import Pins, pins_of
+from orion_router.policy.plan import Planning
 from orion_router.policy.pool import pool as boards_for
+from orion_router.policy.shortlist import WHOLE, shortlist
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
 from orion_router.policy.values import Candidate, Decision, Load, Prospect, Waiting
 
-PIN_LOST_S = 30.0
 UNKNOWN_MODEL_S = 15.0
 """Boards get this long to tell what they have before a queued request is refused for its model."""
 NOBODY: frozenset[str] = frozenset()
@@ -56,7 +57,7 @@ def assign(
     planning = _planning(
         pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
     )
-    pins = _pins(fleet, now_s)
+    pins = pins_of(fleet, now_s)
     due = planning.run(possible, routing.starvation_bound_s, pins)
     for item, lane in due:
         looked = _looked(item, fleet, load, planning, cooling, beliefs, tuning, pins)
@@ -83,7 +84,7 @@ def decide(
     planning = _planning(
         pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
     )
-    pins = _pins(fleet, now_s)
+    pins = pins_of(fleet, now_s)
     due = planning.run([item], routing.starvation_bound_s, pins)
     looked = _looked(item, fleet, load, planning, cooling, beliefs, tuning, pins)
     for _, lane in due:
@@ -109,10 +110,11 @@ def outlook(
 ) -> dict[str, Prospect]:
     """Where each waiting request stands, and when it is expected to begin."""
     pool = boards_for(fleet, routing)
-    planning = _planning(
-        pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
-    )
-    planning.run(queue, routing.starvation_bound_s, _pins(fleet, now_s), whole=True)
+    planning = Planning(
+        [node for node in pool if node.name not in cooling],
+        load, beliefs, tuning, now_s, suspects, routing.energy_tie_s,
+    )  # fmt: skip
+    planning.run(queue, routing.starvation_bound_s, pins_of(fleet, now_s), whole=True)
     return planning.prospects
 
 
@@ -127,7 +129,12 @@ def _planning(
     energy_tie_s: float,
 ) -> Planning:
     ready = [node for node in pool if node.name not in cooling]
-    return Planning(ready, load, beliefs, tuning, now_s, suspects, energy_tie_s)
+    seen = shortlist(ready, load, beliefs)
+    unseen: list[Node] = []
+    if len(seen) < len(ready):
+        names = {node.name for node in seen}
+        unseen = [node for node in ready if node.name not in names]
+    return Planning(seen, load, beliefs, tuning, now_s, suspects, energy_tie_s, unseen)
 
 
 def _looked(
@@ -140,8 +147,11 @@ def _looked(
     tuning: Tuning,
     pins: Pins,
 ) -> tuple[Candidate, ...]:
-    """Every board, also those that may take no work, for people who ask why."""
-    nodes = fleet.nodes.values()
+    """Every board, also those that may take no work, for people who ask why; of a large fleet
+    those that were compared."""
+    nodes: Iterable[Node] = fleet.nodes.values()
+    if len(fleet.nodes) > WHOLE:
+        nodes = planning.best(normal(item.meta.model)) or islice(nodes, SHOWN)
     return candidates(item, nodes, load, planning.lanes, cooling, beliefs, tuning, pins(item))
 
 
@@ -176,20 +186,3 @@ def _refusal(
             model=item.meta.model,
         )
     return None
-
-
-def _pins(fleet: Fleet, now_s: float) -> Pins:
-    """Pins that hold: not those whose board is gated, gone for long, or lacks what it takes."""
-
-    def pinned(item: Waiting) -> str:
-        pin = item.meta.pin
-        node = fleet.nodes.get(pin) if pin else None
-        if node is None or set(node.reasons) - {"silent"}:
-            return ""
-        model = normal(item.meta.model)
-        if node.health is not None and not (model in node.on_disk and fits(node, model)):
-            return ""  # as long as it cannot run it
-        gone = node.lost_since_s is not None and now_s - node.lost_since_s > PIN_LOST_S
-        return "" if gone else pin
-
-    return pinned

@@ -8,7 +8,7 @@ event may plan it better (late binding).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from math import fsum, inf
 
 from orion_router.fleet import Node, normal
@@ -17,16 +17,15 @@ from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.columns import Column
 from orion_router.policy.deadlines import hopeless
 from orion_router.policy.energy import Offer, cheapest
+from orion_router.policy.horizon import foreseen, open_until
 from orion_router.policy.lanes import Lane
-from orion_router.policy.order import Turn, in_turn
+from orion_router.policy.order import in_turn
+from orion_router.policy.pins import Pins
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Load, Prospect, Waiting
 
 FAILED_THERE_S = 1e6
 """A board where the request failed before comes after all others."""
-
-Pins = Callable[[Waiting], str]
-"""The board that a request has to go to; empty: any."""
 
 
 class Planning:
@@ -41,7 +40,9 @@ class Planning:
         now_s: float,
         suspects: frozenset[str] = frozenset(),
         energy_tie_s: float = 0.0,
+        unseen: Iterable[Node] = (),
     ) -> None:
+        """`unseen`: boards that are not planned for now; what they have in memory counts."""
         self._beliefs, self._tuning, self._now_s = beliefs, tuning, now_s
         self._tie_s = energy_tie_s
         nothing: dict[str, Held] = {}
@@ -53,6 +54,7 @@ class Planning:
         self._warm = any(lane.headroom_s < inf for lane in self.lanes)
         self._at = {lane.name: i for i, lane in enumerate(self.lanes)}
         self._replicas = Counter(model for lane in self.lanes for model in lane.memory)
+        self._replicas.update(model for node in unseen for model in node.resident)
         self._columns: dict[str, Column] = {}
         self._price = self._replica_price = 0.0
         self.prospects: dict[str, Prospect] = {}
@@ -63,6 +65,10 @@ class Planning:
     def free(self) -> int:
         """Slots that nobody uses."""
         return sum([lane.free for lane in self.lanes])
+
+    def best(self, model: str) -> list[Node]:
+        """Boards that can take the model, the best for a usual request if there are many."""
+        return [self.lanes[row[0]].node for row in self._column(model).rows]
 
     def _column(self, model: str) -> Column:
         column = self._columns.get(model)
@@ -88,41 +94,18 @@ class Planning:
         drain_s = fsum(service_s.values()) / slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
                         self._beliefs.usage_s)  # fmt: skip
-        open_until = {} if whole else self._open_until(turns)
-        end = len(turns) - 1 if whole else max(open_until.values(), default=-1)
+        still_open = {} if whole else open_until(turns, self.lanes)
+        end = len(turns) - 1 if whole else max(still_open.values(), default=-1)
         for position, (item, starving, pressed) in enumerate(turns):
             if position > end:
                 break
             at = self._put(item, pinned(item), starving or pressed)
-            if at in open_until and self.lanes[at].settled:
-                del open_until[at]
-                end = max(open_until.values(), default=-1)
+            if at in still_open and self.lanes[at].settled:
+                del still_open[at]
+                end = max(still_open.values(), default=-1)
         if whole:
-            self._look_ahead(turns)
+            self.prospects = foreseen(turns, self.lanes)
         return [(item, lane) for lane in self.lanes if lane.free for item in lane.due()]
-
-    def _open_until(self, turns: list[Turn]) -> dict[int, int]:
-        """For each lane with a free slot the last turn that may want it: one for a model there."""
-        if len(turns) == 1:
-            return {i: 0 for i, lane in enumerate(self.lanes) if lane.free}
-        last = {normal(turn.item.meta.model): at for at, turn in enumerate(turns)}
-        wanted = {
-            i: max((last.get(model, -1) for model in lane.node.on_disk), default=-1)
-            for i, lane in enumerate(self.lanes)
-            if lane.free
-        }
-        return {i: at for i, at in wanted.items() if at >= 0}
-
-    def _look_ahead(self, turns: list[Turn]) -> None:
-        begins = {
-            item.request_id: (lane.name, begin_s)
-            for lane in self.lanes
-            for item, begin_s in lane.begins()
-        }
-        for position, turn in enumerate(turns):
-            request_id = turn.item.request_id
-            node, begin_s = begins.get(request_id, ("", inf))
-            self.prospects[request_id] = Prospect(position, node, begin_s)
 
     def _service_s(self, queue: list[Waiting]) -> dict[str, float]:
         """Expected seconds of work per request, on an average board."""

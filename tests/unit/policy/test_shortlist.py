@@ -1,0 +1,56 @@
+"""Of a large fleet: no idle board is overlooked, and of the busy ones those that end first."""
+
+from __future__ import annotations
+
+from builders.fleets import held, node, waiting
+from builders.worlds import beliefs
+from orion_contracts.config import Routing
+from orion_router.fleet import Fleet, Node
+from orion_router.policy import assign, decide
+from orion_router.policy.explain import SHOWN
+from orion_router.policy.shortlist import BUSY, WHOLE, shortlist
+
+NAMES = [f"pi-{i:04}" for i in range(WHOLE + 72)]
+KNOWN = beliefs(outputs=50.0)
+
+
+def boards() -> list[Node]:
+    """New ones each time: what was worked out of a board is kept with it."""
+    return [node(name, ("m1",)) for name in NAMES]
+
+
+def test_a_small_fleet_is_looked_at_as_a_whole() -> None:
+    """Up to WHOLE boards, busy or not."""
+    few = boards()[:WHOLE]
+    load = {each.name: {"r": held()} for each in few}
+
+    assert shortlist(few, load, KNOWN) == few
+
+
+def test_every_idle_board_is_looked_at() -> None:
+    """Also the last of an idle fleet, and the only idle one of a busy fleet."""
+    everyone = boards()
+    assert shortlist(everyone, {}, KNOWN) == everyone
+    load = {name: {"r": held()} for name in NAMES[:-1]}
+
+    assert everyone[-1] in shortlist(everyone, load, KNOWN)
+
+
+def test_of_the_busy_boards_those_that_end_first() -> None:
+    """The shortest answers are on the boards at the end of the alphabet."""
+    load = {name: {"r": held(output_limit=len(NAMES) - i)} for i, name in enumerate(NAMES)}
+    found = [each.name for each in shortlist(boards(), load, beliefs(outputs=1000.0))]
+
+    assert found == NAMES[::-1][:BUSY]
+
+
+def test_a_large_fleet_gives_its_idle_board_the_work() -> None:
+    """Two hundred boards, one of them idle: the request goes there, and SHOWN are told of."""
+    load = {name: {name: held()} for name in NAMES if name != "pi-0150"}
+    asked = waiting()
+    fleet = Fleet({each.name: each for each in boards()})
+    (given,) = assign([asked], fleet, load, 0.0, Routing(), beliefs=KNOWN)
+
+    assert given.node == "pi-0150"
+    assert len(given.candidates) == SHOWN
+    assert decide(asked, fleet, load, 0.0, Routing(), beliefs=KNOWN) == given
