@@ -8,8 +8,8 @@ from typing import Any
 from orion_cli.rows import REASONS
 
 Document = Mapping[str, Any]
-COLUMNS = ("board", "loaded", "wait", "load", "prompt", "answer", "total", "remark")
-SECONDS = ("wait_s", "load_s", "prefill_s", "decode_s", "completion_s")
+COLUMNS = ("board", "loaded", "wait", "load", "prompt", "answer", "total", "price", "remark")
+SECONDS = ("wait_s", "load_s", "prefill_s", "decode_s", "completion_s", "price_s")
 LAST_CHOICE_S = 1e5
 """A price beyond it is no price of time: the request failed there before."""
 WORDS: Mapping[str, str] = {
@@ -32,6 +32,9 @@ VERDICTS: Mapping[str, str] = {
 WHY: Mapping[str, str] = {
     "resident": "it has the model loaded, and the answer is expected first there",
     "soonest": "it has to load the model, and still the answer is expected first there",
+    "spares_load": "it has the model loaded; elsewhere it may be sooner, at a higher price",
+    "spares_board": "elsewhere it may be sooner, at a higher price",
+    "least_energy": "others are about as fast, and need more energy",
 }
 STATES: Mapping[str, str] = {
     "QUEUED": "waits for a board",
@@ -81,6 +84,8 @@ def cells(candidate: Document) -> tuple[str, ...]:
     """A board in the order of COLUMNS."""
     terms: Document = candidate.get("terms") or {}
     times = [seconds(terms.get(name)) for name in SECONDS]
+    if _failed_there(terms):
+        times[-1] = "-"
     loaded = "yes" if candidate.get("resident") else "no"
     return (str(candidate.get("node", "?")), loaded, *times, _remark(candidate, terms))
 
@@ -120,9 +125,13 @@ def _remark(candidate: Document, terms: Document) -> str:
         found.append(f"{cached} tokens of the prompt cached")
     if (slower := terms.get("derate") or 1.0) > 1.0:
         found.append(f"{slower:.2f} times slower by heat")
-    if (terms.get("penalty_s") or 0.0) >= LAST_CHOICE_S:
+    if _failed_there(terms):
         found.append("it failed there before")
     return ", ".join(found)
+
+
+def _failed_there(terms: Document) -> bool:
+    return (terms.get("price_s") or 0.0) >= LAST_CHOICE_S
 
 
 def _requests(count: int) -> str:

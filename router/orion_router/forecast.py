@@ -15,7 +15,7 @@ from orion_router.estimates import Standing
 from orion_router.fleet import normal
 from orion_router.journal import Noted
 from orion_router.planner import Planner
-from orion_router.policy import Prospect, Waiting
+from orion_router.policy import Prospect, Waiting, pool
 from orion_router.watch import Watch
 
 KEPT_S = 1.0
@@ -112,15 +112,30 @@ class Forecast:
     def refuse_long_wait(self, request: InferenceRequest, meta: Meta) -> None:
         """Raises QueueWait where it would wait for longer than it may."""
         bound_s, wait_s = self.most_wait_s(request), self.expected_wait_s(meta)
+        if wait_s is None and request.max_wait_ms is not None:
+            self._refuse_without_board(bound_s)
         if wait_s is None or wait_s <= bound_s:
             return
         own = bound_s < self._watch.config.routing.max_wait_s
         whose = "its own max_wait_ms" if own else "routing.max_wait_s"
         raise QueueWait(
-            f"a board is expected to be free in {wait_s:.0f} s, and nobody is to wait "
+            f"a board is expected to be free in {wait_s:.3g} s, and nobody is to wait "
             f"for longer than {bound_s:g} s ({whose}); try again later",
             estimates.retry_after_s(wait_s - bound_s),
         )
+
+    def _refuse_without_board(self, bound_s: float) -> None:
+        """Who says how long it would wait need not wait for boards that may not work."""
+        fleet, config = self._watch.fleet, self._watch.config
+        if pool(fleet, config.routing):
+            return
+        back_s = estimates.board_back_s(fleet, config.thresholds)
+        if back_s > bound_s:
+            raise QueueWait(
+                "no board may take work now (too hot, out of memory, draining or gone), and its "
+                f"own max_wait_ms is {bound_s * 1000:g}; try again later",
+                estimates.retry_after_s(back_s),
+            )
 
     def queue_full(self, detail: str) -> QueueFull:
         """The error for a queue that holds as much as it may."""

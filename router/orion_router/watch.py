@@ -18,8 +18,9 @@ from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
 from orion_contracts.errors import InvalidRequest
 from orion_contracts.health import NodeHealth, hash_to_wire
 from orion_contracts.prefix_key import ensure_prefix_key
-from orion_router.fleet import Fleet, Node, observe
+from orion_router.fleet import Fleet, Node
 from orion_router.names import board_names, known, members
+from orion_router.sighting import observe
 from orion_router.trouble import Trouble
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,10 @@ from typing import Any
 from orion_contracts.config import NodeConfig, Thresholds
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.meta import Meta
-from orion_router.fleet import Fleet, Node, observe
+from orion_router.fleet import Fleet, Node
 from orion_router.held import Held
 from orion_router.policy import Waiting
+from orion_router.sighting import observe
 
 GIB = 1024**3
 

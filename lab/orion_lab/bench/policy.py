@@ -22,10 +22,11 @@ from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.meta import Meta
 from orion_contracts.prefixes import Prefix
 from orion_lab.bench.figures import percentile
-from orion_router.fleet import Fleet, Node, observe
+from orion_router.fleet import Fleet, Node
 from orion_router.held import Held
 from orion_router.learning.learner import Learner
 from orion_router.policy import Waiting, assign
+from orion_router.sighting import observe
 
 GB = 1_000_000_000
 MODELS = {"qwen2.5:0.5b": 0.4, "llama3.2:1b": 1.3, "llama3.2:3b": 2.0, "mistral:7b": 4.4}

@@ -19,10 +19,11 @@ from orion_lab.sim.asks import Ask
 from orion_lab.sim.policies import Facts
 from orion_lab.sim.views import BoardView, View
 from orion_lab.world import DEFAULT_CONTEXT_TOKENS
-from orion_router.fleet import Fleet, Node, observe
+from orion_router.fleet import Fleet, Node
 from orion_router.learning.learner import Learner
 from orion_router.policy import DEFAULT_TUNING, Beliefs, Held, Tuning, Waiting, assign
 from orion_router.policy.speeds import Learned
+from orion_router.sighting import observe
 
 BATCH_SCORE = 1e13
 

@@ -13,7 +13,7 @@ from itertools import islice
 from orion_contracts.config import Routing
 from orion_router.fleet import Fleet, Node, normal
 from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
-from orion_router.policy.explain import SHOWN, candidates
+from orion_router.policy.explain import SHOWN, candidates, why
 from orion_router.policy.lanes import Lane
 from orion_router.policy.pins import Pins, pins_of
 from orion_router.policy.plan import Planning
@@ -150,9 +150,12 @@ def _looked(
     """Every board, also those that may take no work, for people who ask why; of a large fleet
     those that were compared."""
     nodes: Iterable[Node] = fleet.nodes.values()
+    offered = planning.offered.get(item.request_id, {})
     if len(fleet.nodes) > WHOLE:
-        nodes = planning.best(normal(item.meta.model)) or islice(nodes, SHOWN)
-    return candidates(item, nodes, load, planning.lanes, cooling, beliefs, tuning, pins(item))
+        nodes = [fleet.nodes[name] for name in offered] or islice(nodes, SHOWN)
+    return candidates(
+        item, nodes, load, planning.lanes, cooling, beliefs, tuning, pins(item), offered
+    )
 
 
 def _waits(best: Candidate | None, hopeless: bool) -> str:
@@ -165,9 +168,10 @@ def _waits(best: Candidate | None, hopeless: bool) -> str:
 
 def _given(item: Waiting, lane: Lane, looked: tuple[Candidate, ...]) -> Decision:
     warm = normal(item.meta.model) in lane.node.resident
+    first = sorted(looked, key=lambda each: each.node != lane.name)
     return Decision(
         item.request_id, "assign", lane.name, lane.slots, "warm" if warm else "cold",
-        "resident" if warm else "soonest", looked, item.meta.model,
+        why(lane.name, looked), tuple(first), item.meta.model,
     )  # fmt: skip
 
 

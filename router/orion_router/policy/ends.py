@@ -1,6 +1,6 @@
 """When a running request is expected to leave its slot (pure).
 
-Worked out once per report of its board, as moments; until the next report only the clock moves.
+Worked out once per look at its board, as moments; until the next one only the clock moves.
 """
 
 from __future__ import annotations

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.costs import FAILED_THERE_S, Offered
 from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane
-from orion_router.policy.plan import FAILED_THERE_S
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Candidate, Load, Terms, Waiting
 
 SHOWN = 16
 """Boards that a decision tells of: all of a small fleet, the best of a large one."""
+SAME_S = 0.001
+NOTHING: Mapping[str, Offered] = {}
 
 
 def candidates(
@@ -25,9 +27,11 @@ def candidates(
     beliefs: Beliefs,
     tuning: Tuning,
     pin: str = "",
+    offered: Mapping[str, Offered] = NOTHING,
 ) -> tuple[Candidate, ...]:
     """The boards, the cheapest first, then those that cannot take it, by name. `pin`: the board
-    that it has to go to."""
+    that it has to go to. `offered`: what the plan compared them by; a board that it did not look at
+    is told of as if nothing else were planned there."""
     at = {lane.name: lane for lane in lanes}
     model = normal(item.meta.model)
     chain = item.meta.prefixes
@@ -39,9 +43,13 @@ def candidates(
         lane = at.get(node.name)
         held = load.get(node.name, {})
         reason = _obstacle(item, node, lane, model, cooling, pin)
-        terms = None
+        terms, known = None, offered.get(node.name)
+        if offered and known is None and not reason:
+            reason = "suspect"  # the plan left it out: it is for one that saw a crash
         if lane is not None and reason in ("", "full"):
-            terms = _terms(item, lane, model, cached.get(node.name, 0), output, beliefs, tuning)
+            terms = _terms(
+                item, lane, model, cached.get(node.name, 0), output, beliefs, tuning, known
+            )
             if (
                 not reason
                 and not lane.coolest
@@ -76,18 +84,31 @@ def _obstacle(
 
 def _terms(
     item: Waiting, lane: Lane, model: str, cached: int, output: float, beliefs: Beliefs,
-    tuning: Tuning,
+    tuning: Tuning, offered: Offered | None,
 ) -> Terms:  # fmt: skip
     pace = beliefs.speed(lane.node, model)
-    place = lane.alone_place(model, pace.load_s)
-    failed_s = FAILED_THERE_S if lane.name in item.failed_on else 0.0
     fresh = max(0, item.meta.input_tokens - cached)
-    return Terms(
-        wait_s=place.begin_s,
-        load_s=place.load_s,
-        prefill_s=fresh * pace.prefill_s_per_token * lane.derate,
-        decode_s=output * pace.decode_s_per_token * lane.derate,
-        penalty_s=failed_s + (tuning.margin_s if place.load_s else 0.0),
-        derate=lane.derate,
-        cached_tokens=cached,
-    )
+    prefill_s = fresh * pace.prefill_s_per_token * lane.derate
+    decode_s = output * pace.decode_s_per_token * lane.derate
+    if offered is not None:
+        cost_s, begin_s, load_s = offered
+        price_s = cost_s - (begin_s + load_s + prefill_s + decode_s)
+    else:
+        _, begin_s, load_s = lane.alone_place(model, pace.load_s)
+        price_s = tuning.margin_s if load_s else 0.0
+        price_s += FAILED_THERE_S if lane.name in item.failed_on else 0.0
+    return Terms(begin_s, load_s, prefill_s, decode_s, price_s, lane.derate, cached)
+
+
+def why(node: str, looked: Iterable[Candidate]) -> str:
+    """In one word why the request goes to this board, among those that were compared."""
+    told = {each.node: each.terms for each in looked if each.terms}
+    mine = told.get(node)
+    warm = any(each.resident for each in looked if each.node == node)
+    if mine is None:
+        return "resident" if warm else "soonest"
+    if mine.cost_s - min(terms.cost_s for terms in told.values()) > SAME_S:
+        return "least_energy"
+    if mine.completion_s - min(terms.completion_s for terms in told.values()) > SAME_S:
+        return "spares_load" if warm else "spares_board"
+    return "resident" if warm else "soonest"

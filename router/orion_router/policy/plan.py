@@ -15,17 +15,14 @@ from orion_router.fleet import Node, normal
 from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.columns import Column
+from orion_router.policy.costs import Costs, Offered, particular, plain
 from orion_router.policy.deadlines import hopeless
-from orion_router.policy.energy import Offer, cheapest
 from orion_router.policy.horizon import foreseen, open_until
 from orion_router.policy.lanes import Lane
 from orion_router.policy.order import in_turn
 from orion_router.policy.pins import Pins
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Load, Prospect, Waiting
-
-FAILED_THERE_S = 1e6
-"""A board where the request failed before comes after all others."""
 
 
 class Planning:
@@ -57,7 +54,11 @@ class Planning:
         self._replicas.update(model for node in unseen for model in node.resident)
         self._columns: dict[str, Column] = {}
         self._price = self._replica_price = 0.0
+        self._alone = False
         self.prospects: dict[str, Prospect] = {}
+        self.offered: dict[str, dict[str, Offered]] = {}
+        """What was reckoned per request and board, for those that may be given to a board now, and
+        for a single one."""
         self.hopeless: set[str] = set()
         """Requests that no board can begin to answer before their deadline."""
 
@@ -65,10 +66,6 @@ class Planning:
     def free(self) -> int:
         """Slots that nobody uses."""
         return sum([lane.free for lane in self.lanes])
-
-    def best(self, model: str) -> list[Node]:
-        """Boards that can take the model, the best for a usual request if there are many."""
-        return [self.lanes[row[0]].node for row in self._column(model).rows]
 
     def _column(self, model: str) -> Column:
         column = self._columns.get(model)
@@ -86,6 +83,7 @@ class Planning:
         otherwise only until nothing can change what is due."""
         if not queue or not (self.lanes and (whole or self.free)):
             return []
+        self._alone = len(queue) == 1
         slots = sum(lane.slots for lane in self.lanes)
         self._price = self._tuning.waste_price * min(1.0, len(queue) / (2.0 * slots))
         idle = sum(lane.free > 0 for lane in self.lanes) > len(queue)
@@ -133,12 +131,15 @@ class Planning:
         ):
             self.hopeless.add(item.request_id)
             return None
-        best = self._cheapest(item, column, output, cached, pin)
-        if best is None:
+        costs = self._costs(item, column, output, cached, pin)
+        if costs is None:
             if item.crashes and first:
                 self._empty(column, pin)
             return None
+        best = costs.best
         lane = self.lanes[best]
+        if lane.free or self._alone:
+            self._tell(item, column, costs)
         prefill, decode, _ = column.speeds(best) or (0.0, 0.0, 0.0)
         at = column.places[best]
         fresh = meta.input_tokens - cached.get(lane.name, 0)
@@ -160,36 +161,17 @@ class Planning:
             for each in self._columns.values():
                 each.changed(first, self._price)
 
-    def _cheapest(
+    def _costs(
         self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str
-    ) -> int | None:
-        prompt = float(item.meta.input_tokens)
+    ) -> Costs | None:
         if not (cached or pin or item.failed_on or item.crashes or self._warm or self._tie_s):
-            costs = [s + prompt * p + output * d for _, s, p, d, _ in column.rows]
-            return column.rows[costs.index(min(costs))][0] if costs else None
-        names = {self._at[name] for name in (*cached, pin) if name in self._at}
-        rows = [*column.rows, *column.extra(names, self._price)]
-        most = max(cached.values(), default=0)
-        best: tuple[float, int] | None = None
-        offers: list[Offer] = []
-        for i, start_s, prefill, decode, price in rows:
-            lane = self.lanes[i]
-            if (pin and lane.name != pin) or (item.crashes and (lane.held or lane.planned)):
-                continue
-            saved = cached.get(lane.name, 0)
-            cost = start_s + (prompt - saved) * prefill + output * decode
-            cost += price * (most - saved) * prefill
-            work_s = (prompt - saved) * prefill + output * decode
-            if work_s > lane.headroom_s:
-                cost += lane.too_warm_s(work_s)
-            if lane.name in item.failed_on:
-                cost += FAILED_THERE_S
-            if self._tie_s:
-                load_s = column.places[i].load_s
-                offers.append(Offer(cost, i, lane.node, load_s, work_s))
-            elif best is None or (cost, i) < best:
-                best = (cost, i)
-        if offers:
-            chosen = cheapest(offers, self._tie_s)
-            return None if chosen is None else chosen.lane
-        return None if best is None else best[1]
+            return plain(column, float(item.meta.input_tokens), output)
+        also = {self._at[name] for name in (*cached, pin) if name in self._at}
+        return particular(item, column, self.lanes, also, output, cached, pin, self._price,
+                          self._tie_s)  # fmt: skip
+
+    def _tell(self, item: Waiting, column: Column, costs: Costs) -> None:
+        self.offered[item.request_id] = {
+            self.lanes[row[0]].name: Offered(cost_s, *column.places[row[0]][1:])
+            for row, cost_s in zip(costs.rows, costs.costs_s, strict=True)
+        }

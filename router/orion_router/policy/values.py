@@ -56,8 +56,9 @@ class Terms:
     load_s: float = 0.0
     prefill_s: float = 0.0
     decode_s: float = 0.0
-    penalty_s: float = 0.0
-    """Price of wasted board time, and the margin before a load: not time the request waits."""
+    price_s: float = 0.0
+    """What else counts for or against the board, and is no time that the request waits: the margin
+    before a load, board time that others would lose, what else the board is good for."""
     derate: float = 1.0
     """How much slower than cool the board will be; in prefill_s and decode_s already."""
     cached_tokens: int = 0
@@ -76,7 +77,7 @@ class Terms:
     @property
     def cost_s(self) -> float:
         """What boards are compared by."""
-        return self.completion_s + self.penalty_s
+        return self.completion_s + self.price_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from orion_cli import explain, explained
 from orion_router.policy import Verdict
 
 TERMS = {
-    "wait_s": 0.0, "load_s": 1.94, "prefill_s": 0.1, "decode_s": 61.0, "penalty_s": 5.0,
+    "wait_s": 0.0, "load_s": 1.94, "prefill_s": 0.1, "decode_s": 61.0, "price_s": 5.0,
     "derate": 1.0, "cached_tokens": 0, "completion_s": 63.0, "cost_s": 68.0,
 }  # fmt: skip
 BOARD: dict[str, Any] = {
@@ -29,10 +29,10 @@ def board(**changes: Any) -> dict[str, Any]:
 def test_a_boards_seconds_are_rounded_for_reading() -> None:
     """Tenths below ten seconds, then whole ones; what is not there is a dash."""
     assert explained.cells(board()) == (
-        "pi-8gb", "no", "0.0 s", "1.9 s", "0.1 s", "61 s", "63 s", "",
+        "pi-8gb", "no", "0.0 s", "1.9 s", "0.1 s", "61 s", "63 s", "5.0 s", "",
     )  # fmt: skip
     gated = {**BOARD, "reason": "hot", "terms": None}
-    assert explained.cells(gated) == ("pi-8gb", "no", *["-"] * 5, "hot")
+    assert explained.cells(gated) == ("pi-8gb", "no", *["-"] * 6, "hot")
     assert explained.seconds(1500) == "25 min"
 
 
@@ -42,7 +42,7 @@ def test_the_remark_says_what_the_seconds_do_not() -> None:
         board(
             reason="full",
             running=2,
-            terms={"cached_tokens": 46, "derate": 1.25, "penalty_s": 1e6},
+            terms={"cached_tokens": 46, "derate": 1.25, "price_s": 1e6},
         )
     )[-1]
 

@@ -12,7 +12,7 @@ from orion_router.policy import Candidate, Decision, Terms
 from unit.gateway.gateway_harness import CHAT, ID, FakeDesk, client, final
 
 OTHER = "22222222-2222-4333-8444-555555555555"
-TERMS = Terms(wait_s=1.0, load_s=2.0, prefill_s=0.25, decode_s=4.0, penalty_s=5.0, cached_tokens=7)
+TERMS = Terms(wait_s=1.0, load_s=2.0, prefill_s=0.25, decode_s=4.0, price_s=5.0, cached_tokens=7)
 LOOKED = (Candidate("pi-a", "", True, 0, TERMS), Candidate("pi-b", "hot"))
 NOTED = (
     Noted(1767225600.5, Decision(ID, "assign", "pi-a", 1, "warm", "resident", LOOKED, "m")),
@@ -35,7 +35,7 @@ async def test_a_decision_names_each_board_with_its_seconds_or_its_word() -> Non
                 "node": "pi-a", "reason": None, "resident": True, "running": 0,
                 "terms": {
                     "wait_s": 1.0, "load_s": 2.0, "prefill_s": 0.25, "decode_s": 4.0,
-                    "penalty_s": 5.0, "derate": 1.0, "cached_tokens": 7, "completion_s": 7.25,
+                    "price_s": 5.0, "derate": 1.0, "cached_tokens": 7, "completion_s": 7.25,
                     "cost_s": 12.25,
                 },
             },

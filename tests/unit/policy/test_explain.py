@@ -12,7 +12,8 @@ from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Node
 from orion_router.policy import Candidate, Terms, Waiting
 from orion_router.policy.beliefs import Beliefs
-from orion_router.policy.explain import SHOWN, candidates
+from orion_router.policy.costs import Offered
+from orion_router.policy.explain import SHOWN, candidates, why
 from orion_router.policy.heat import Climate
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Load
@@ -154,7 +155,7 @@ def test_a_board_where_it_failed_has_its_price() -> None:
     item = waiting(failed_on=frozenset({"a", "b"}))
     found = looked(item, node("a", ("m1",)), node("b"), node("c"))
 
-    assert [each.terms.penalty_s for each in found if each.terms] == [5.0, 1e6, 1e6 + 5.0]
+    assert [each.terms.price_s for each in found if each.terms] == [5.0, 1e6, 1e6 + 5.0]
     assert [each.node for each in found] == ["c", "a", "b"]
 
 
@@ -168,3 +169,53 @@ def test_a_board_that_has_to_cool_says_so() -> None:
     assert looked(waiting(output_limit=128), warm, known=known)[0].reason == ""
     assert looked(waiting(), warm, known=known, load=busy)[0].reason == "full"
     assert looked(waiting(output_limit=9999), cool, known=known)[0].reason == ""
+
+
+# --- as the plan compared them -------------------------------------------------------------------
+
+
+def test_boards_are_told_of_as_they_were_compared() -> None:
+    """The plan's cost is the cost; what is no time of the request's is the price, also below 0."""
+    item, boards = waiting(output_limit=50), [node("a", ("m1",)), node("b", ("m1",))]
+    known = beliefs()
+    lanes = [lane(each, {}, 0.0, known) for each in boards]
+    offered = {"a": Offered(7.5, 1.0, 0.0), "b": Offered(4.0, 0.0, 0.0)}
+
+    found = candidates(item, boards, {}, lanes, NOBODY, known, FIXED, offered=offered)
+
+    assert [(each.node, each.terms) for each in found] == [
+        ("b", Terms(0.0, 0.0, 0.0, 5.0, about(-1.0))),
+        ("a", Terms(1.0, 0.0, 0.0, 5.0, about(1.5))),
+    ]
+
+
+def test_a_board_that_the_plan_left_out_is_kept_for_another() -> None:
+    """It has room, and was not compared: a request that saw a crash is to have it alone."""
+    boards = [node("a", ("m1",)), node("b", ("m1",))]
+    known = beliefs()
+    lanes = [lane(each, {}, 0.0, known) for each in boards]
+
+    found = candidates(
+        waiting(), boards, {}, lanes, NOBODY, known, FIXED, offered={"a": Offered(1.0, 0.0, 0.0)}
+    )
+
+    assert [(each.node, each.reason) for each in found] == [("a", ""), ("b", "suspect")]
+
+
+@pytest.mark.parametrize(
+    ("mine", "warm", "others", "word"),
+    [
+        (Terms(decode_s=5.0), True, Terms(decode_s=6.0), "resident"),
+        (Terms(load_s=1.0, decode_s=3.0), False, Terms(decode_s=6.0), "soonest"),
+        (Terms(decode_s=9.0), True, Terms(decode_s=6.0, price_s=5.0), "spares_load"),
+        (Terms(decode_s=9.0, price_s=-4.0), False, Terms(decode_s=6.0), "spares_board"),
+        (Terms(decode_s=9.0), True, Terms(decode_s=8.5), "least_energy"),
+    ],
+)
+def test_the_reason_is_true(mine: Terms, warm: bool, others: Terms, word: str) -> None:
+    """Only where the answer is expected first does it say so."""
+    looked = (Candidate("a", "", warm, 0, mine), Candidate("b", "full", True, 1, others),
+              Candidate("c", "hot", True))  # fmt: skip
+
+    assert why("a", looked) == word
+    assert why("a", looked[:1]) == ("resident" if warm else "soonest")

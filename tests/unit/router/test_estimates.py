@@ -11,9 +11,9 @@ from builders.fleets import fleet, health, node
 from orion_contracts.config import Thresholds
 from orion_router import estimates
 from orion_router.estimates import Standing
-from orion_router.fleet import observe
 from orion_router.policy import Beliefs, Prospect
 from orion_router.policy.speeds import Learned
+from orion_router.sighting import observe
 
 
 def test_a_request_that_no_board_may_take_has_a_place_and_no_time() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from builders.fleets import fleet, holds, node, waiting
-from orion_contracts.config import Routing
+from orion_contracts.config import Routing, Thresholds
 from orion_contracts.power import PowerModel
 from orion_router.fleet import Node
 from orion_router.policy import (
@@ -16,6 +16,7 @@ from orion_router.policy import (
 )
 from orion_router.policy.heat import Climate
 from orion_router.policy.speeds import Learned
+from orion_router.sighting import observe
 
 ROUTING = Routing()
 LOAD_S = 10.0
@@ -103,6 +104,21 @@ def test_a_board_that_is_hot_and_full_is_least_bad_when_it_is_the_only_one() -> 
     least_bad = Routing(when_no_node_eligible="LeastBad")
 
     assert only(assign([waiting()], fleet(board), {}, 0.0, least_bad)).node == "a"
+
+
+def test_least_bad_goes_by_the_thresholds_of_the_configuration() -> None:
+    """At most 60 °C and 99 %: 80 °C is further beyond than 99.4 %, which the defaults say otherwise
+    of."""
+    strict = Thresholds(temperature_exclude_c=60.0, temperature_return_c=55.0,
+                        ram_exclude_percent=99.0, ram_return_percent=95.0)  # fmt: skip
+    hot = node("a", ("m1",), temperature_c=80.0)
+    full = node("b", ("m1",), temperature_c=40.0, memory_available_bytes=50_000_000)
+    seen = [observe(None, n.name, n.health, True, False, frozenset(), 0.0, strict)
+            for n in (hot, full)]  # fmt: skip
+
+    assert [each.reasons for each in seen] == [("hot",), ("ram",)]
+    least_bad = Routing(when_no_node_eligible="LeastBad")
+    assert only(assign([waiting()], fleet(*seen), {}, 0.0, least_bad)).node == "b"
 
 
 def test_least_bad_is_a_matter_of_gates_alone() -> None:

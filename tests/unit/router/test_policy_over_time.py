@@ -21,11 +21,12 @@ from builders.fleets import GIB, fleet, health, held, waiting
 from orion_contracts.config import Routing, Thresholds
 from orion_contracts.facts import Facts
 from orion_contracts.health import ResidentModel
-from orion_router.fleet import Fleet, Node, normal, observe
+from orion_router.fleet import Fleet, Node, normal
 from orion_router.held import Held
 from orion_router.learning.learner import Learner
 from orion_router.policy import Waiting, assign, outlook
 from orion_router.policy.footing import fits
+from orion_router.sighting import observe
 
 STEP_S = 5.0
 LONGEST_S = 60.0

@@ -16,7 +16,7 @@ from builders.arbitrary import MODELS, NOW_S, TALKS, World, boards, requests, wo
 from builders.fleets import fleet, held, holds, node, waiting
 from orion_contracts.config import Routing, Thresholds
 from orion_contracts.meta import Meta
-from orion_router.fleet import Node, normal, observe
+from orion_router.fleet import Node, normal
 from orion_router.policy import (
     DEFAULT_TUNING,
     Beliefs,
@@ -30,6 +30,7 @@ from orion_router.policy import (
 from orion_router.policy.footing import fits, footprint_bytes, room_bytes
 from orion_router.policy.order import in_turn
 from orion_router.policy.plan import Planning
+from orion_router.sighting import observe
 
 pytestmark = pytest.mark.timeout(60)
 many = settings(
@@ -212,19 +213,22 @@ def test_a_plan_depends_on_no_order_of_dicts_or_queues(world: World, rng: random
 @many
 @given(worlds())
 def test_a_decision_tells_of_boards_as_they_are(world: World) -> None:
-    """Who is chosen is among the candidates without an obstacle; warm means resident; depth is the
-    board's slots."""
+    """Who is chosen comes first, has no obstacle and costs the least of those that were compared;
+    warm means resident; depth is the board's slots."""
     items, nodes = by_id(world), world.fleet.nodes
     for each in plan(world):
         if each.verdict != "assign":
             continue
-        mine = {c.node: c for c in each.candidates}[each.node]
+        mine = each.candidates[0]
         resident = normal(items[each.request_id].meta.model) in nodes[each.node].resident
         assert (mine.reason, mine.resident) == ("", resident)
         assert each.residency == ("warm" if resident else "cold")
         assert each.depth == nodes[each.node].slots
         assert mine.terms is not None
-        assert mine.terms.cost_s >= mine.terms.completion_s >= mine.terms.first_token_s >= 0.0
+        assert mine.terms.completion_s >= mine.terms.first_token_s >= 0.0
+        least_s = min(c.terms.cost_s for c in each.candidates if c.terms)
+        assert mine.node == each.node
+        assert mine.terms.cost_s == pytest.approx(least_s)
 
 
 # --- monotone ------------------------------------------------------------------------------------

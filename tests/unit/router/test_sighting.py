@@ -9,7 +9,8 @@ import pytest
 from builders.fleets import GIB, health, node
 from orion_contracts.config import NodeConfig, Thresholds
 from orion_contracts.health import Engine, NodeHealth
-from orion_router.fleet import Node, observe
+from orion_router.fleet import Node
+from orion_router.sighting import observe
 
 
 def see(before: Node | None, report: NodeHealth | None, now_s: float, alive: bool = True) -> Node:
