@@ -55,6 +55,8 @@ class Planning:
         self._columns: dict[str, Column] = {}
         self._price = self._replica_price = 0.0
         self._alone = False
+        self._work: dict[str, tuple[Column, float]] = {}
+        """Per request: its model on all lanes, and the tokens that are expected of it."""
         self.prospects: dict[str, Prospect] = {}
         self.offered: dict[str, dict[str, Offered]] = {}
         """What was reckoned per request and board, for those that may be given to a board now, and
@@ -109,20 +111,20 @@ class Planning:
         """Expected seconds of work per request, on an average board."""
         found: dict[str, float] = {}
         for item in queue:
-            meta = item.meta
-            model = normal(meta.model)
-            prefill, decode = self._column(model).usual
-            output = self._beliefs.output_tokens(model, meta.priority, meta.output_limit)
-            found[item.request_id] = meta.input_tokens * prefill + output * decode
+            meta, request_id = item.meta, item.request_id
+            column = self._column(normal(meta.model))
+            output = self._beliefs.output_tokens(column.model, meta.priority, meta.output_limit)
+            self._work[request_id] = column, output
+            prefill, decode = column.usual
+            found[request_id] = meta.input_tokens * prefill + output * decode
         return found
 
     def _put(self, item: Waiting, pin: str, first: bool) -> int | None:
         """Plan one request; the lane, or None where no board can take it. `first`: what is planned
         later does not overtake it."""
         meta = item.meta
-        model = normal(meta.model)
-        column = self._column(model)
-        output = self._beliefs.output_tokens(model, meta.priority, meta.output_limit)
+        column, output = self._work[item.request_id]
+        model = column.model
         cached: Mapping[str, int] = {}
         if self._tuning.prefix_term and meta.prefixes:
             cached = self._beliefs.prompts.kept(model, meta.prefixes)
