@@ -90,6 +90,13 @@ def _durability(facts: StoreFacts) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding("ok", "durability", "append-only file on, every write synced")
+    if facts.settings.get("appendonly") == "yes" and facts.replays is False:
+        yield Finding(
+            "fail", "replay",
+            "its user `default` lacks rights: a restart drops what functions and scripts wrote",
+            "ACL SETUSER default off resetpass ~* &* +@all, and ACL SAVE: nobody can log in as it, "
+            "and the append-only file is replayed whole (redis#14541, valkey#3983)",
+        )  # fmt: skip
     policy = facts.settings.get("maxmemory-policy", "?")
     if policy == "noeviction":
         yield Finding("ok", "eviction", "off: a full store refuses, it never forgets")

@@ -50,6 +50,7 @@ def _store(client: redis.Redis, address: str) -> StoreFacts:
         version=str(info.get("valkey_version") or info.get("redis_version") or ""),
         mode=str(info.get("redis_mode", "standalone")),
         settings=_allowed(lambda: _settings(client), None),
+        replays=_allowed(lambda: _replays(client), None),
         library=_library(client),
         wanted_library=VERSION,
         skew_s=_allowed(lambda: _skew_s(client), None),
@@ -78,6 +79,12 @@ def _settings(client: redis.Redis) -> dict[str, str]:
     for name in SETTINGS:
         found |= cast(dict[str, str], client.config_get(name))
     return {_text(k): _text(v) for k, v in found.items()}
+
+
+def _replays(client: redis.Redis) -> bool:
+    """Servers replay transactions as `default`, and drop what it may not do (redis#14541)."""
+    plain: Any = client.execute_command("ACL", "DRYRUN", "default", "SET", keys.CONFIG, "")
+    return _text(plain) == "OK"
 
 
 def _text(value: str | bytes) -> str:

@@ -16,6 +16,8 @@ class StoreFacts:
     version: str = ""
     mode: str = "standalone"
     settings: Mapping[str, str] | None = None
+    replays: bool | None = None
+    """Whether its user `default` may do what is replayed from its append-only file."""
     library: int | None = None
     wanted_library: int = 0
     skew_s: float | None = None

@@ -87,7 +87,7 @@ WORKER = Role(
 OPERATOR = Role(
     "operator",
     """
-    ping info time fcall function|load config|get get set del exists hget hgetall hdel
+    ping info time fcall function|load config|get acl|dryrun get set del exists hget hgetall hdel
     smembers scard zcard xadd xlen xrange xrevrange subscribe unsubscribe
     """,
     both=(keys.CONFIG, keys.CONFIG_APPLIED, keys.drain("*")),
@@ -97,8 +97,9 @@ OPERATOR = Role(
     channels=(keys.PLANNER_BEAT,),
 )  # fmt: skip
 """Also of people: `orion doctor` and `orion drain` inside the cluster. Reads the store's settings
-(CONFIG GET) because a store that forgets requests has to be told of. Of routers' mailboxes it asks
-only whether they are there (EXISTS needs no right to read), for a router that died leaves none."""
+(CONFIG GET, ACL DRYRUN) because a store that forgets requests has to be told of. Of routers'
+mailboxes it asks only whether they are there (EXISTS needs no right to read), for a router that
+died leaves none."""
 PRODUCER = Role(
     "producer",
     "ping xadd xread xrange xrevrange",
@@ -107,6 +108,10 @@ PRODUCER = Role(
     on_callbacks="xread xrange xrevrange",
 )
 """Other modules: put requests in, read answers."""
+NOBODY = "user default off resetpass ~* &* +@all"
+"""Nobody is `default`, but servers replay their append-only file as this user and check its rights
+at each EXEC (Redis up to 8.4, Valkey up to 9.1; redis#14541, valkey#3983): without them everything
+that a transaction or a function wrote is dropped at a restart, in silence."""
 ROLES = (ROUTER, WORKER, OPERATOR, PRODUCER)
 USERS = tuple(role.name for role in ROLES)
 """The users that have a password."""
@@ -115,9 +120,9 @@ USERS = tuple(role.name for role in ROLES)
 def acl_file(passwords: Mapping[str, str]) -> str:
     """The store's `aclfile`, passwords as hashes only. Raises Misconfigured where one is missing.
 
-    The user `probe` needs no password and may only PING; `default` is off.
+    The user `probe` needs no password and may only PING; nobody can log in as `default`.
     """
-    lines = ["user default off resetpass resetkeys resetchannels -@all"]
+    lines = [NOBODY]
     for role in ROLES:
         password = passwords.get(role.name, "")
         if not password:

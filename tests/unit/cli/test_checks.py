@@ -55,6 +55,7 @@ def test_a_good_store_has_nothing_to_say() -> None:
             "warn",
             "always",
         ),
+        ({"replays": False}, "replay", "fail", "default off resetpass ~* &* +@all"),
         ({"settings": {"maxmemory-policy": "allkeys-lru"}}, "eviction", "fail", "noeviction"),
         ({"library": 0}, "ledger", "fail", "orion ledger"),
         ({"library": 2}, "ledger", "warn", "orion ledger"),

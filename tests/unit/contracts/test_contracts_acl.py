@@ -33,7 +33,7 @@ def test_one_line_for_each_user_and_no_password_in_it() -> None:
     names = [line.split()[1] for line in text.splitlines()]
 
     assert names == ["default", *USERS, "probe"]
-    assert text.startswith("user default off ")
+    assert text.startswith("user default off resetpass ~* &* +@all\n")
     assert not any(password in text for password in PASSWORDS.values())
     assert text == acl_file(dict(reversed(PASSWORDS.items())))
 
