@@ -83,8 +83,8 @@ def _settings(client: redis.Redis) -> dict[str, str]:
 
 def _replays(client: redis.Redis) -> bool:
     """Servers replay transactions as `default`, and drop what it may not do (redis#14541)."""
-    plain: Any = client.execute_command("ACL", "DRYRUN", "default", "SET", keys.CONFIG, "")
-    return _text(plain) == "OK"
+    plain: Any = client  # untyped below this point
+    return _text(plain.execute_command("ACL", "DRYRUN", "default", "SET", keys.CONFIG, "")) == "OK"
 
 
 def _text(value: str | bytes) -> str:

@@ -58,6 +58,24 @@ def test_a_pod_deleted_under_load(kube: Kube, world: World, part: str) -> None:
     assert not verdict.reasons, verdict.reasons
 
 
+def test_a_deleted_store_remembers(kube: Kube) -> None:
+    """What was answered before is known by its id afterwards, and nothing of its file was dropped:
+    a store's users must not keep it from its own file."""
+    body = {"model": MODEL, "options": {"num_predict": 8},
+            "messages": [{"role": "user", "content": "Hello"}]}  # fmt: skip
+    with kube.forwarded(SERVICE, 80) as url:
+        asked = httpx.post(f"{url}/v1/requests?wait=60", json=body, timeout=90, trust_env=False)
+    assert asked.status_code == 200, asked.text
+    (pod,) = kube.pods("store")
+    kube.kubectl("delete", "pod", pod["metadata"]["name"])
+    wait_ready(kube)
+    with kube.forwarded(SERVICE, 80) as url:
+        path = f"{url}/v1/requests/{asked.json()['request_id']}"
+        view = httpx.get(path, timeout=30, trust_env=False).json()
+    assert (view["state"], view["final"]["response"]) == ("COMPLETED", asked.json()["response"])
+    assert "AOF-loading-client" not in kube.kubectl("logs", pod["metadata"]["name"])
+
+
 def test_cordon_drains_and_uncordon_returns(kube: Kube, world: World) -> None:
     """Running work finishes, nothing new is taken, the status says so; and back."""
     with kube.forwarded(SERVICE, 80) as url, httpx.Client(base_url=url, timeout=90) as http:

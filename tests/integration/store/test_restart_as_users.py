@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
 from orion_contracts import keys
 from orion_contracts.acl import NOBODY
@@ -60,8 +61,6 @@ def test_nobody_is_the_default_user(tmp_path: Path) -> None:
     """It has every right, and no way in: neither without a name nor with one."""
     demand("redis7")
     with server_with_users("redis7", tmp_path / "store") as store:
-        for password in (None, "", "default"):
-            with pytest.raises(Exception, match=r"(?i)auth|password|WRONGPASS"):
-                connect_sync(f"127.0.0.1:{store.port}", password, "default").ping()
-        with pytest.raises(Exception, match=r"(?i)auth|password"):
-            connect_sync(f"127.0.0.1:{store.port}", None, None).ping()
+        for user, password in (("default", ""), ("default", "default"), ("", "")):
+            with pytest.raises(RedisError, match=r"(?i)auth|password"):
+                connect_sync(f"127.0.0.1:{store.port}", password, user).ping()
