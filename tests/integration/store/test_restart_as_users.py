@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 from redis.exceptions import RedisError
@@ -32,7 +33,7 @@ def kept(store: StoreProcess) -> set[str]:
         store.kill()
         store.start()
         with store.client() as admin:
-            return {key.decode() for key in admin.keys("*")}
+            return {key.decode() for key in cast("list[bytes]", admin.keys("*"))}
 
 
 @pytest.mark.parametrize("kind", KINDS)
