@@ -28,7 +28,9 @@ def kept(store: StoreProcess) -> set[str]:
         with store.client() as admin:
             admin.fcall("orion_planner", 0, "router-a", "")
             with admin.pipeline(transaction=True) as together:
-                together.set("one", "1").set("two", "2").execute()
+                together.mset({"one": "1"})
+                together.mset({"two": "2"})
+                together.execute()
             admin.set("alone", "3")
         store.kill()
         store.start()
