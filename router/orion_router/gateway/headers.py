@@ -33,9 +33,16 @@ FALLBACK = b"x-orion-fallback"
 
 
 def read_headers(scope: Scope) -> RequestHeaders:
-    """Those of the request's headers that mean something here."""
+    """Those of the request's headers that mean something here. One of ours that says two things
+    says nothing that is allowed: both are kept, as HTTP joins them."""
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
-    return {name: value for name, value in headers if name in _READ}
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _READ:
+            before = found.get(name, value)
+            twofold = before != value and name.startswith(b"x-orion-")
+            found[name] = before + b", " + value if twofold else value
+    return found
 
 
 def announced(scope: Scope) -> bytes:

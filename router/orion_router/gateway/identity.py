@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -106,3 +107,18 @@ def allow_fallback(headers: RequestHeaders) -> bool:
 def session(headers: RequestHeaders) -> str:
     """`x-orion-session`: which conversation this belongs to."""
     return headers.get(b"x-orion-session", b"").decode("latin-1")[:256]
+
+
+WISHES: Final[Mapping[str, tuple[bytes, Callable[[RequestHeaders], Any]]]] = {
+    "priority": (b"x-orion-priority", priority),
+    "deadline_ms": (b"x-orion-deadline-ms", deadline_ms),
+    "session": (b"x-orion-session", session),
+    "allow_fallback": (b"x-orion-allow-fallback", allow_fallback),
+    "max_wait_ms": (b"x-orion-max-wait-ms", max_wait_ms),
+}
+"""Fields of a request that a header may set."""
+
+
+def wishes(headers: RequestHeaders) -> dict[str, Any]:
+    """What the headers ask for, as fields of a document. Raises InvalidRequest."""
+    return {name: read(headers) for name, (header, read) in WISHES.items() if header in headers}

@@ -22,7 +22,8 @@ from orion_router.gateway.faults import fault_of, spell_for
 from orion_router.gateway.headers import announced, read_headers
 from orion_router.gateway.health_api import Vitals
 from orion_router.gateway.page import page
-from orion_router.gateway.requests_api import RequestsApi, json_response, read_limit
+from orion_router.gateway.requests_api import RequestsApi, json_response
+from orion_router.gateway.urls import read_limit
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from orion_contracts import keys, schema
 from orion_contracts.errors import InvalidRequest
-from orion_contracts.limits import check_sizes, is_request_id
+from orion_contracts.limits import check_sizes
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.stamp import VERSION, iso_now
 from orion_router.events import Final
@@ -26,9 +26,7 @@ from orion_router.gateway.faults import GatewayError
 from orion_router.gateway.headers import announced, read_headers
 from orion_router.gateway.options import check_context
 from orion_router.gateway.ports import Following, View
-
-MOST_WAIT_S = 600.0
-MOST_LISTED = 1000
+from orion_router.gateway.urls import read_id, read_limit, read_wait_s
 
 
 def json_response(
@@ -46,7 +44,7 @@ class RequestsApi:
 
     async def submit(self, request: Request) -> Response:
         """POST: accept any producer's request; `?wait=SECONDS` waits for its final."""
-        wait_s = read_seconds(request.query_params.get("wait", "0"))
+        wait_s = read_wait_s(request)
         door = self._door
         door.check()
         try:
@@ -88,11 +86,8 @@ class RequestsApi:
         headers = read_headers(request.scope)
         who = identity.identify(headers, request.url.path)
         mark = identity.mark(request.url.path, given)
-        document = {"version": VERSION, "timestamp": iso_now(), "source": who.source, **given}
-        if identity.allow_fallback(headers):
-            document.setdefault("allow_fallback", True)
-        if (wait_ms := identity.max_wait_ms(headers)) is not None:
-            document.setdefault("max_wait_ms", wait_ms)
+        ours = {"version": VERSION, "timestamp": iso_now(), "source": who.source}
+        document = {**ours, **identity.wishes(headers), **given}  # the body's own word counts
         if who.durable or "request_id" not in given:
             document["request_id"] = who.request_id
         schema.check("inference.request", document)
@@ -161,36 +156,9 @@ def describe(view: View) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def read_id(request: Request) -> str:
-    """The id in the path. Raises InvalidRequest."""
-    text = str(request.path_params["request_id"])
-    if not is_request_id(text):
-        raise InvalidRequest("the request id in the path must be a UUID", "request_id")
-    return text
-
-
-def read_limit(request: Request, most: int = MOST_LISTED) -> int:
-    """How many to list. Raises InvalidRequest."""
-    text = request.query_params.get("limit", "100")
-    if not text.isdigit() or len(text) > 6 or not 1 <= int(text) <= most:
-        raise InvalidRequest(f"limit: a whole number from 1 to {most}", "limit")
-    return int(text)
-
-
 def unknown(request: Request) -> GatewayError:
     """No such request, or its record is older than a day."""
     return GatewayError(404, f"no request {read_id(request)} is known", "request_not_found")
-
-
-def read_seconds(text: str) -> float:
-    """The value of `wait`. Raises InvalidRequest."""
-    try:
-        value = float(text) if len(text) < 16 else -1.0
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= MOST_WAIT_S:
-        raise InvalidRequest(f"wait: seconds from 0 to {MOST_WAIT_S:.0f}", "wait")
-    return value
 
 
 def _tenths(seconds: float | None) -> float | None:

@@ -39,7 +39,7 @@ async def test_the_answer_names_the_model_that_really_answered(path: str, stream
 
 @pytest.mark.parametrize("path", ["/api/embed", "/v1/embeddings"])
 async def test_so_does_an_embedding(path: str) -> None:
-    """Vectors of two models have nothing to do with each other."""
+    """None is exchanged, but should a final say so, its vectors go by no other model's name."""
     script = (final("[[1.0]]", model="small", fallback_from="big"),)
     async with client(FakeDesk(script)) as c:
         answer = await c.post(path, {"model": "big", "input": "x"}, x_orion_allow_fallback="true")
@@ -71,28 +71,56 @@ async def test_a_fallback_that_fails_is_told_as_well() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("x-orion-allow-fallback", "yes"), ("x-orion-max-wait-ms", "0"),
-     ("x-orion-max-wait-ms", "soon"), ("x-orion-deadline-ms", "-1")],
+     ("x-orion-max-wait-ms", "soon"), ("x-orion-deadline-ms", "-1"),
+     ("x-orion-priority", "urgent")],
 )  # fmt: skip
-async def test_a_wrong_header_is_named(name: str, value: str) -> None:
-    """With what may be written there."""
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/requests"])
+async def test_a_wrong_header_is_named(path: str, name: str, value: str) -> None:
+    """With what may be written there; also where a document's own field would win."""
+    own = {"priority": "batch", "deadline_ms": 7, "max_wait_ms": 7, "allow_fallback": False}
+    body = {**CHAT, **own} if path == "/v1/requests" else CHAT
     async with client() as c:
-        answer = await c.open("POST", "/api/chat", CHAT, {name: value}).ended()
+        answer = await c.open("POST", path, body, {name: value}).ended()
 
     assert answer.status == 400
     assert answer.document["error"].startswith(f"{name}: ")
 
 
-async def test_own_requests_take_the_headers_where_the_document_says_nothing() -> None:
-    """The document's own word counts."""
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/requests"])
+async def test_a_header_that_says_two_things_is_wrong(path: str) -> None:
+    """Neither of them is what the client wants; the same thing twice is one thing."""
+    name = "x-orion-allow-fallback"
     async with client() as c:
-        headers = {"x_orion_allow_fallback": "true", "x_orion_max_wait_ms": "5000"}
-        await c.post("/v1/requests", CHAT, **headers)
-        await c.post("/v1/requests", {**CHAT, "allow_fallback": False, "max_wait_ms": 7}, **headers)
+        for value, other in (("true", "false"), ("false", "true")):
+            answer = await c.open("POST", path, CHAT, {name: value, name.title(): other}).ended()
+            assert answer.status == 400
+            assert answer.document["error"] == f"{name}: use true or false"
+        await c.open("POST", path, CHAT, {name: "true", name.title(): "true"}).ended()
 
-    assert [(r.allow_fallback, r.max_wait_ms) for r in c.desk.submitted] == [
-        (True, 5000),
-        (False, 7),
-    ]
+    assert [r.allow_fallback for r in c.desk.submitted] == [True]
+
+
+async def test_own_requests_take_the_headers_where_the_document_says_nothing() -> None:
+    """Every one that other endpoints honour; the document's own word counts."""
+    own = {"priority": "interactive", "deadline_ms": 9, "session": "mine", "allow_fallback": False,
+           "max_wait_ms": 7}  # fmt: skip
+    async with client() as c:
+        headers = {
+            "x_orion_priority": "batch", "x_orion_deadline_ms": "60000", "x_orion_session": "s",
+            "x_orion_allow_fallback": "true", "x_orion_max_wait_ms": "5000",
+        }  # fmt: skip
+        await c.post("/v1/requests", CHAT, **headers)
+        await c.post("/v1/requests", {**CHAT, **own}, **headers)
+        await c.post("/v1/requests", CHAT)
+        await c.post("/api/chat", CHAT, **headers)
+
+    given, written, silent, chatted = (
+        (r.priority, r.deadline_ms, r.session, r.allow_fallback, r.max_wait_ms)
+        for r in c.desk.submitted
+    )
+    assert given == chatted == ("batch", 60_000, "s", True, 5000)
+    assert written == tuple(own.values())
+    assert silent == ("interactive", None, "", False, None)
 
 
 async def test_aliases_are_listed_and_shown_like_models() -> None:

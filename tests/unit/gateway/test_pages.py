@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -167,6 +168,29 @@ async def test_requests_by_id_submit_look_cancel() -> None:
     assert (seen.document["state"], len(listed.document["requests"])) == ("RUNNING", 2)
     assert (cancelled.status, also.document["state"]) == (202, "PENDING")
     assert unknown.status == 404
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0", " 5", "+5", "1e2", "5.", ".5", "nan", "-1", "600.1", "\u0665", "", "1" * 40]
+)
+async def test_a_time_to_wait_is_written_in_plain_digits(text: str) -> None:
+    """Anything else is no number to a person, and named."""
+    async with client() as c:
+        answer = await c.open("POST", f"/v1/requests?wait={quote(text)}", CHAT).ended()
+        sound = [await c.post(f"/v1/requests?wait={s}", CHAT) for s in ("0", "0.25", "600", "007")]
+
+    assert (answer.status, answer.document["error"]) == (400, "wait: seconds from 0 to 600")
+    assert [each.status for each in sound] == [202, 200, 200, 200]
+
+
+@pytest.mark.parametrize("text", ["0", "1001", "1_0", "\u00b2", "\u0665", "ten", ""])
+async def test_a_limit_is_a_whole_number(text: str) -> None:
+    """A digit of another script is none, and no failure of ours."""
+    async with client() as c:
+        answer = await c.get(f"/v1/requests?limit={quote(text)}")
+
+    assert answer.status == 400
+    assert answer.document["error"] == "limit: a whole number from 1 to 1000"
 
 
 async def test_who_leaves_while_waiting_for_a_final_takes_no_place() -> None:
