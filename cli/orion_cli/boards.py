@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,8 @@ Kind = Literal["named", "local", "simulated"]
 OLLAMA_PORT = 11434
 LOCAL_OLLAMA = f"http://127.0.0.1:{OLLAMA_PORT}"
 SIMULATED = (("pi-16gb", 16), ("pi-8gb", 8), ("pi-4gb", 4))
+_HOST = re.compile(r"[\w.-]+|[0-9a-f.]*:[0-9a-f:.]+(?:%[\w.-]+)?")
+"""A name, or an address of either kind: `a=b=c` would else be looked up as the host `b=c`."""
 VISIBLE_SHARE = 0.985
 """The firmware keeps a little: an "8 GB" board reports about 7.9 GiB."""
 
@@ -55,14 +58,14 @@ def parse_node(text: str) -> Board:
         raise Problem(
             f"--node {text}: {name!r} cannot name a board", "use letters, digits, - _ .", USAGE
         )
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
-        port = parts.port
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        hostname, port = parts.hostname or "", parts.port
     except ValueError:
-        raise Problem(f"--node {text}: {url!r} has no valid port", example, USAGE) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Problem(f"--node {text}: {url!r} has no valid host or port", example, USAGE) from None
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(hostname):
         raise Problem(f"--node {text}: {url!r} is no address of an Ollama", example, USAGE)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{hostname}]" if ":" in hostname else hostname
     port = port or (443 if parts.scheme == "https" else OLLAMA_PORT)
     return Board(name, f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}")
 

@@ -10,9 +10,8 @@ from functools import cache
 from pathlib import Path
 
 NAME = "orion"
-_MENTION = re.compile(
-    r"(?<![\w/.-])orion(?= (?:up|chat|submit|status|explain|doctor|drain|ledger)\b)"
-)
+COMMANDS = "up|chat|submit|status|explain|doctor|drain|ledger|record|replay"
+_MENTION = re.compile(rf"(?<![\w/.-])orion(?= (?:{COMMANDS})\b)")
 
 
 def called(started: Path, beside: Path, here: Path, on_path: str | None) -> str:

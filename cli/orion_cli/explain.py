@@ -35,7 +35,7 @@ def run(request_id: str, url: str, as_json: bool) -> int:
     if request_id and view is None and not told.get("decisions"):
         raise Problem(
             f"no request {request_id} is known",
-            "records are kept for an hour; `orion explain` shows the last decisions",
+            "records are kept for a day after the end; `orion explain` shows the last decisions",
         )
     if as_json:
         document = {"url": url, **told} | ({"request": view} if request_id else {})

@@ -14,6 +14,7 @@ LAST_CHOICE_S = 1e5
 """A price beyond it is no price of time: the request failed there before."""
 WORDS: Mapping[str, str] = {
     **REASONS,
+    "draining": "`orion drain NAME --undo` ends it",
     "full": "all its places are taken",
     "no_model": "the model is not on its disk",
     "no_room": "the model does not fit into its memory",

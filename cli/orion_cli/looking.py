@@ -25,7 +25,7 @@ def status(url: Url = "", as_json: Json = False) -> None:
 def explain(
     request_id: Annotated[
         str,
-        typer.Argument(metavar="[REQUEST_ID]", help="Its id; without one, the last ten decisions."),
+        typer.Argument(metavar="REQUEST_ID", help="Its id; without one, the last ten decisions."),
     ] = "",
     url: Url = "",
     as_json: Json = False,

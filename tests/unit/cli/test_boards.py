@@ -62,6 +62,8 @@ def test_simulated_boards_otherwise_or_when_asked(ollama_here: bool) -> None:
         ("a=pi.local:80", "http://pi.local:80"),
         ("a=https://pi.example", "https://pi.example:443"),
         ("a=http://[fd00::1]:11434/", "http://[fd00::1]:11434"),
+        ("a=http://[fe80::1%eth0]", "http://[fe80::1%eth0]:11434"),
+        ("a=pi_5.größe.example", "http://pi_5.größe.example:11434"),
         ("a=http://gate/pi/", "http://gate:11434/pi"),
     ],
 )
@@ -71,8 +73,10 @@ def test_addresses_are_completed(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "pi", "pi=", "=http://x", "a b=http://x", "a=http://x:99999", "a=ftp://x", "a=//"]
-)
+    "text",
+    ["", "pi", "pi=", "=http://x", "a b=http://x", "a=http://x:99999", "a=ftp://x", "a=//",
+     "a=b=c", "a=http://b=c:11434", "a=x,b=y", "a=http://[x]", "a=http://[fd00", "a=pi 5"],
+)  # fmt: skip
 def test_nonsense_is_refused_with_an_example(text: str) -> None:
     """Wrong usage: the text that was given, and how to write it."""
     with pytest.raises(Problem, match="--node") as caught:

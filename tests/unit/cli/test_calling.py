@@ -10,6 +10,7 @@ import pytest
 
 from orion_cli import calling
 from orion_cli.calling import as_called, called
+from orion_cli.commands import app
 
 
 @pytest.fixture
@@ -52,6 +53,17 @@ def test_only_commands_are_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
         assert as_called(text) == text
 
 
+def test_no_command_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every one that there is can be mentioned in a help text, and is told as it is called."""
+    monkeypatch.setattr(calling, "myself", lambda: "bin/orion")
+    callbacks = (each.callback for each in app.registered_commands)
+    names = [callback.__name__ for callback in callbacks if callback is not None]
+
+    assert {"up", "record", "replay"} < set(names)
+    for name in names:
+        assert as_called(f"say `orion {name}`") == f"say `bin/orion {name}`"
+
+
 def test_help_and_remedies_name_a_command_that_runs() -> None:
     """Of the environment these tests run in, with a PATH that does not have it."""
     program = Path(sys.executable).with_name("orion")
@@ -65,4 +77,6 @@ def test_help_and_remedies_name_a_command_that_runs() -> None:
     help_text = run("--help").stdout
     assert "Start with: bin/orion up" in help_text
     assert "bin/orion up --node" in run("up", "--help").stdout
+    assert "bin/orion replay monday.jsonl" in run("record", "--help").stdout
+    assert " [REQUEST_ID]\n" in run("explain", "--help").stdout
     assert "`bin/orion up`" in run("status", "--url", "http://127.0.0.1:9").stderr

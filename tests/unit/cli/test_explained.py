@@ -63,6 +63,12 @@ def test_the_legend_explains_the_words_that_occur() -> None:
     ]
 
 
+@pytest.mark.parametrize("word", explained.WORDS)
+def test_what_a_word_means_is_ready_to_read(word: str) -> None:
+    """No text has a gap for something that the legend does not know."""
+    assert "{" not in explained.WORDS[word]
+
+
 @pytest.mark.parametrize("kind", get_args(Verdict))
 def test_every_verdict_has_its_words(kind: str) -> None:
     """And is never shown as it is called in the code."""
