@@ -91,7 +91,8 @@ class Desk:
         StoreUnavailable.
         """
         mark = mark or fingerprint(orjson.dumps(request.to_wire()))
-        request = self.naming.settle(request)
+        settled = self.naming.settle(request)
+        request = settled.request
         body = orjson.dumps(request.to_wire())
         meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         follower = self.tracker.follow(request.request_id)
@@ -119,6 +120,7 @@ class Desk:
                     "request_id",
                 )
             return await self.attach(request.request_id)
+        self.naming.accepted(settled)
         return follower
 
     async def _earlier(self, request_id: str, mark: str, error: OrionError) -> Follower:

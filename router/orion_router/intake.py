@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -18,9 +18,9 @@ from orion_contracts.entry_kinds import INLINE_BYTES
 from orion_contracts.errors import LedgerRefused
 from orion_contracts.ledger import DirectEntry, Ledger, is_lasting
 from orion_contracts.limits import Limits
-from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
 from orion_contracts.naming import understood
+from orion_router.naming import Naming
 from orion_router.planner import Planner
 from orion_router.watch import Watch
 
@@ -41,16 +41,16 @@ class Intake:
         watch: Watch,
         planner: Planner,
         limits: Limits,
-        settle: Callable[[InferenceRequest], InferenceRequest],
+        naming: Naming,
     ) -> None:
-        """`settle`: which model a request is for."""
+        """`naming`: says which model a request is for."""
         self._store = store
         self._ledger = ledger
         self._router = router
         self._watch = watch
         self._planner = planner
         self._limits = limits
-        self._settle = settle
+        self._naming = naming
         self._signature = f"orion-inference-router/{router}"
         self._pending_before: set[bytes] = set()
         self._backlog = True
@@ -134,11 +134,12 @@ class Intake:
             return
         given, raw, unknown = outcome
         self.ignored_fields += len(unknown)
-        request, body, mark = understood(given, self._settle(given), raw)
+        settled = self._naming.settle(given)
+        request, body, mark = understood(given, settled.request, raw)
         meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         routing = self._watch.config.routing
         try:
-            await self._ledger.admit(
+            admission = await self._ledger.admit(
                 request,
                 body,
                 meta.to_bytes(),
@@ -153,6 +154,9 @@ class Intake:
             document = request.to_wire()
             refusal = refuse(LedgerRefused(error), raw, self._signature, document)
             await self._refuse(source, refusal)
+            return
+        if admission.accepted:  # one that is read again is known already
+            self._naming.accepted(settled)
 
     async def _read(self, fields: Mapping[bytes, bytes]) -> Entry | Refusal:
         if sum(map(len, fields.values())) > INLINE_BYTES:

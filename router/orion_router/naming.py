@@ -5,15 +5,25 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
+from typing import NamedTuple
 
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
 from orion_contracts.naming import by_real_name
 from orion_router.forecast import Forecast
-from orion_router.policy.fallback import choose
+from orion_router.policy.fallback import choose, exchangeable, needs
 from orion_router.watch import Watch
 
 log = logging.getLogger(__name__)
+
+
+class Settled(NamedTuple):
+    """A request as it is to be run."""
+
+    request: InferenceRequest
+    """The very object that came, where nothing changes."""
+    why: str = ""
+    """What keeps the model that was asked for from answering; empty: it answers."""
 
 
 class Naming:
@@ -24,21 +34,28 @@ class Naming:
         self.fallbacks: Counter[str] = Counter()
         """Requests that another model answers, by what kept the one asked for from it."""
 
-    def settle(self, request: InferenceRequest) -> InferenceRequest:
-        """The request as it is to be run; the same object where nothing changes."""
+    def settle(self, request: InferenceRequest) -> Settled:
+        """Which model it is for."""
         config = self._watch.config
         request = by_real_name(request, config)
-        if not request.allow_fallback:
-            return request
+        if not request.allow_fallback or not exchangeable(request):
+            return Settled(request)
         meta = describe(request)
         choice = choose(
             request.model, meta.num_ctx, config, self._watch.fleet,
             lambda model: self._forecast.expected_wait_s(replace(meta, model=model)),
-            self._forecast.most_wait_s(request),
+            self._forecast.most_wait_s(request), needs(request),
         )  # fmt: skip
         if not choice.why:
-            return request
-        self.fallbacks[choice.why] += 1
-        log.info("request %s: %s answers for %s (%s)", request.request_id, choice.model,
-                 request.called, choice.why)  # fmt: skip
-        return replace(request, model=choice.model, fallback_from=request.called, answer_as="")
+            return Settled(request)
+        smaller = replace(request, model=choice.model, fallback_from=request.called, answer_as="")
+        return Settled(smaller, choice.why)
+
+    def accepted(self, settled: Settled) -> None:
+        """The ledger took it as a new request: one that is refused, or known already, changes
+        nobody's model, however often it is asked."""
+        request, why = settled
+        if why:
+            self.fallbacks[why] += 1
+            log.info("request %s: %s answers for %s (%s)", request.request_id, request.model,
+                     request.fallback_from, why)  # fmt: skip

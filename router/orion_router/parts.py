@@ -52,7 +52,7 @@ class Parts:
         self.desk = Desk(self.store, self.ledger, self.watch, self.planner, self.postbox)
         self.intake = Intake(
             self._blocking_stores[2], self.ledger, me, self.watch, self.planner, settings.limits,
-            self.desk.naming.settle,
+            self.desk.naming,
         )  # fmt: skip
         self.upkeep = Upkeep(self.ledger, self.planner.lease)
         self.strays = Strays(self.store, self.intake, self.watch, self.planner.lease)
