@@ -27,11 +27,13 @@ class Admissions:
         NoNodeEligible, QueueWait, and QueueFull."""
         planner, backlog = self._planner, self._planner.backlog
         self._forecast.refuse_hopeless(request)
-        decision = planner.place(request.request_id, meta)
-        if decision is not None:
-            backlog.hold(decision.node, request.request_id, meta)
-        else:
-            self._forecast.refuse_long_wait(request, meta)
+        decision = None
+        if not backlog.knows(request.request_id):  # a repeated one has its place
+            decision = planner.place(request.request_id, meta)
+            if decision is not None:
+                backlog.hold(decision.node, request.request_id, meta)
+            else:
+                self._forecast.refuse_long_wait(request, meta)
         routing = self._watch.config.routing
         try:
             admission = await self._ledger.admit(
@@ -48,14 +50,14 @@ class Admissions:
             )
         except BaseException:
             if decision is not None:
-                backlog.forget(request.request_id)
+                backlog.withdraw(decision.node, request.request_id)
             raise
         if admission.state == "ASSIGNED" and decision is not None:
             planner.note(decision)
         elif admission.state == "NEW":
             self._enqueue(request.request_id, meta)
         elif decision is not None:
-            backlog.forget(request.request_id)
+            backlog.withdraw(decision.node, request.request_id)
         if admission.state == "REJECTED":
             raise self._forecast.queue_full(admission.detail)
         return admission

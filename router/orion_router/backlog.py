@@ -79,6 +79,17 @@ class Backlog:
         self._release(request_id)
         self.held.setdefault(node, {})[request_id] = held
 
+    def knows(self, request_id: str) -> bool:
+        """Whether it waits, or some board holds it."""
+        return request_id in self.waiting or any(request_id in each for each in self.held.values())
+
+    def withdraw(self, node: str, request_id: str) -> None:
+        """The ledger did not give the board what it was to `hold`. What its record told meanwhile
+        stays: then there is an attempt, or another board."""
+        mine = self.held.get(node, {})
+        if (held := mine.get(request_id)) is not None and not held.attempt:
+            del mine[request_id]
+
     def forget(self, request_id: str) -> Held | None:
         """The request is closed; returns what was known of it while a board held it."""
         if self.waiting.pop(request_id, None) is not None:

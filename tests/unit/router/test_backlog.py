@@ -189,6 +189,30 @@ def test_a_request_is_in_one_place() -> None:
     assert backlog.alone == {"a"}
 
 
+def test_what_was_meant_for_a_board_can_be_taken_back() -> None:
+    """Not what the record told meanwhile: that this board runs it, or that another one does."""
+    backlog, meta = Backlog(cast(Redis, None)), Meta(model="m1")
+    backlog.hold("a", "r", meta)
+    backlog.withdraw("b", "r")
+    assert backlog.knows("r")
+    backlog.withdraw("a", "r")
+    assert not backlog.knows("r")
+
+    backlog.hold("a", "r", meta)
+    backlog.hold("a", "r", meta, 1)
+    backlog.withdraw("a", "r")
+    assert backlog.load == {"a": {"r": "m1"}}
+
+    backlog.hold("a", "s", meta)
+    backlog.hold("b", "s", meta, 1)
+    backlog.withdraw("a", "s")
+    assert backlog.load == {"a": {"r": "m1"}, "b": {"s": "m1"}}
+
+    backlog.enqueue(Waiting("t", meta, 1.0, 0.0))
+    backlog.withdraw("a", "t")
+    assert backlog.knows("t")
+
+
 def test_the_bell_after_the_record_still_says_what_ran() -> None:
     """A closed record may be read before its bell is heard: what the board held is told once more,
     and of a flood of them only the last ones are kept."""
