@@ -42,9 +42,11 @@ class OutputBook:
         }
 
     def load(self, document: Mapping[str, Any]) -> None:
-        """The inverse of dump. Raises ValueError and TypeError for another shape."""
-        for name, (mean, weight) in list(document.items())[:MAX_CLASSES]:
+        """The inverse of dump. Raises ValueError and TypeError for another shape: then nothing of
+        it was taken."""
+        told = list(document.items())[:MAX_CLASSES]
+        for name, mean, weight in [(name, float(mean), float(w)) for name, (mean, w) in told]:
             priority, _, model = name.partition("/")
-            if 0 < float(mean) < 1e6 and 0 < float(weight) <= MAX_WEIGHT:
-                self.means[model, priority] = float(mean)
-                self._weights[model, priority] = float(weight)
+            if 0 < mean < 1e6 and 0 < weight <= MAX_WEIGHT:
+                self.means[model, priority] = mean
+                self._weights[model, priority] = weight

@@ -117,10 +117,11 @@ class PromptBook:
         }
 
     def load_rooms(self, node: str, rooms: Mapping[str, int]) -> None:
-        """The inverse of rooms. Raises ValueError and TypeError for another shape."""
-        for model, tokens in list(rooms.items())[:64]:
-            if 0 < int(tokens) < 10_000_000:
-                self._caches.setdefault((node, model), Cache()).room_tokens = int(tokens)
+        """The inverse of rooms. Raises ValueError and TypeError for another shape: then nothing of
+        it was taken."""
+        for model, tokens in [(model, int(each)) for model, each in list(rooms.items())[:64]]:
+            if 0 < tokens < 10_000_000:
+                self._caches.setdefault((node, model), Cache()).room_tokens = tokens
 
     def _find(self, cache: Cache, chain: Chain) -> tuple[int, Entry | None]:
         for at in range(len(chain) - 1, -1, -1):

@@ -119,16 +119,28 @@ class RateBook:
         }
 
     def load(self, node: str, document: Mapping[str, Any]) -> None:
-        """The inverse of dump. Raises ValueError, TypeError and KeyError for another shape."""
-        for model, values in list(document.items())[:64]:
-            version = str(values.get("best_version", ""))[:64]
-            mine = Samples(best_decode=float(values["best_decode"]), best_version=version)
-            for name in ("prefill", "decode", "load_s", "warm_load_s"):
-                getattr(mine, name).extend(
-                    float(v) for v in values.get(name, ()) if 0 < float(v) < 1e9
-                )
+        """The inverse of dump. Raises ValueError, TypeError and KeyError for another shape: then
+        nothing of it was taken."""
+        read = {model: _samples(values) for model, values in list(document.items())[:64]}
+        for model, mine in read.items():
             self._pairs[(node, model)] = mine
             self.learn(node, model)
+
+
+def _samples(values: Mapping[str, Any]) -> Samples:
+    """What was kept of one model; a figure that nothing can have is left out. A best rate out of
+    reach would call the board slow for ever, for every new best is measured against it."""
+    best = float(values["best_decode"])
+    mine = Samples()
+    if _is_possible(best):
+        mine.best_decode, mine.best_version = best, str(values.get("best_version", ""))[:64]
+    for name in ("prefill", "decode", "load_s", "warm_load_s"):
+        getattr(mine, name).extend(float(v) for v in values.get(name, ()) if _is_possible(float(v)))
+    return mine
+
+
+def _is_possible(figure: float) -> bool:
+    return 0 < figure < 1e9
 
 
 def _slow_quartile(samples: deque[float]) -> float:

@@ -106,6 +106,9 @@ def test_what_cannot_be_is_not_taken_from_the_store() -> None:
     book.learn("m", "e", 999_999)
     with pytest.raises((ValueError, TypeError)):
         book.load({"a/m": "x"})
+    with pytest.raises((ValueError, TypeError)):
+        book.load({"a/first": [5, 1], "a/m": ["x", 1]})
+    assert ("first", "a") not in book.means
 
 
 def test_only_as_much_as_there_is_room_for_is_read() -> None:

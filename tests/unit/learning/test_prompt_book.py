@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+import pytest
+
 from orion_router.learning.prompts import DEEPEST, PromptBook
 
 M1 = "m1:latest"
@@ -235,3 +239,12 @@ def test_rooms_are_kept_over_a_restart() -> None:
     assert [bool(book.kept(M1, each)) for each in (X1, Y1, Z1)] == [False, True, True]
     book.load_rooms("b", {f"m{i}": 5 for i in range(70)})
     assert len(book.rooms("b")) == 64
+
+
+def test_rooms_are_taken_all_or_none() -> None:
+    """A document with a broken end is ignored from its beginning."""
+    book, broken = PromptBook(), cast(Any, {M1: 250, "m2": "large"})
+    with pytest.raises(ValueError, match="large"):
+        book.load_rooms("a", broken)
+
+    assert book.rooms("a") == {}

@@ -176,6 +176,35 @@ def test_what_cannot_be_is_not_taken_from_the_store() -> None:
     assert len(book.speeds) == 64
 
 
+@pytest.mark.parametrize("best", [1e300, 1e9, -5.0, float("nan"), float("inf")])
+def test_a_baseline_that_cannot_be_is_none(best: float) -> None:
+    """The board is not called slow by it; it gets a new one, and with it an engine."""
+    book = RateBook()
+    book.load("a", {M1: {"decode": [10.0] * 5, "best_decode": best, "best_version": "0.1"}})
+    assert (book.slow("a"), book.shares(), book.best_version("a", M1)) == ({}, {}, "")
+
+    ran(book, output_tokens=10, output_s=1.0, version="0.2")
+    assert book.shares() == {("a", M1): 1.0}
+    assert book.best_version("a", M1) == "0.2"
+
+    book.load("a", {M1: {"decode": [10.0] * 5, "best_decode": 9e8}})
+    assert book.slow("a") == {M1: pytest.approx(0.0, abs=1e-7)}
+
+
+@pytest.mark.parametrize("broken", [{}, {"best_decode": "fast"}, {"best_decode": 1.0, "decode": 1}])
+def test_a_document_is_taken_whole_or_not_at_all(broken: dict[str, Any]) -> None:
+    """Where its last model is of another shape, nothing of the first ones is known."""
+    book = RateBook()
+    ran(book, output_tokens=50, output_s=1.0)
+    before = book.dump("a")
+
+    with pytest.raises((KeyError, ValueError, TypeError)):
+        book.load("a", {M1: {"decode": [5.0], "best_decode": 5.0}, "m2": broken})
+
+    assert book.dump("a") == before
+    assert book.speeds == {("a", M1): Learned(None, 50.0)}
+
+
 def test_the_baseline_remembers_its_engine() -> None:
     """The version that ran when the board was at its best, over a restart too; a report without a
     version forgets nothing."""
