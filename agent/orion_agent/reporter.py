@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
-import orjson
 from anyio import to_thread
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from orion_agent.configuration import InForce
 from orion_agent.energy import Meter
 from orion_agent.engine import Engine
 from orion_agent.gates import Gates
@@ -28,9 +28,9 @@ from orion_agent.sensors import Sample, read_sample
 from orion_agent.slots import Slots
 from orion_agent.soundness import Soundness
 from orion_agent.view import EngineView
-from orion_contracts import keys, schema
-from orion_contracts.config import DEFAULT_CONFIG, ClusterConfig
-from orion_contracts.errors import EngineError, OrionError
+from orion_contracts import keys
+from orion_contracts.config import ClusterConfig
+from orion_contracts.errors import EngineError
 from orion_contracts.health import TTL_S, NodeHealth, Progress
 from orion_contracts.kubernetes import EXCLUDED
 from orion_contracts.ledger import Ledger
@@ -71,18 +71,25 @@ class Reporter:
         self._looks = 0
         self._nudged = anyio.Event()
         self._look = anyio.Event()
-        self._raw_config: bytes | None = None
+        self._in_force = InForce()
         self._one = anyio.Lock()
-        self.config: ClusterConfig = DEFAULT_CONFIG
         self.gates = Gates()
-        self.config_seen = False
-        """Whether the store has one; else `config` holds the defaults."""
         self.draining = False
         self.prefix_key = b""  # of prompts' hashes; empty: no router has made one yet
         self.keeping: Callable[[], Keeping] = Keeping  # what the model keeper has to say
         self.progress: Callable[[], tuple[Progress, ...]] = tuple  # how far running requests are
         self.health: NodeHealth | None = None
         self.published_s: float | None = None
+
+    @property
+    def config(self) -> ClusterConfig:
+        """The configuration in force; the defaults where the store has none."""
+        return self._in_force.config
+
+    @property
+    def config_seen(self) -> bool:
+        """Whether the store has one."""
+        return self._in_force.seen
 
     def nudge(self, look: bool = False) -> None:
         """Something changed: report soon; with `look`, ask the engine what is resident first."""
@@ -179,7 +186,7 @@ class Reporter:
         self.prefix_key = usable(prefix_key)
         self._written = fields
         if not isinstance(config, Exception):  # a key of another type, say: the last one stays
-            self._read_config(config)
+            self._in_force.read(config)
         mine = self.config.node(self._who.node)
         self.draining = drain == 1 or mine.drain is not None or mine.node_class == EXCLUDED
         self._slots.resize(mine.slots or self._who.slots)
@@ -187,23 +194,6 @@ class Reporter:
         if length != len(fields):
             self._written = {}
             await self._write(fields)
-
-    def _read_config(self, raw: bytes | None) -> None:
-        """Absent: the defaults. Invalid: the last good one stays."""
-        if raw == self._raw_config:
-            return
-        self._raw_config = raw
-        if raw is None:
-            self.config, self.config_seen = DEFAULT_CONFIG, False
-            return
-        try:
-            document = orjson.loads(raw)
-            schema.check("config", document)
-            self.config = ClusterConfig.from_wire(document)
-            self.config_seen = True
-        except (ValueError, TypeError, KeyError, OrionError) as error:
-            logger.error("the configuration in %s is not valid, the last good one stays: %s",
-                         keys.CONFIG, error)  # fmt: skip
 
     async def withdraw(self) -> None:
         """Remove the board from the health registry."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from orion_contracts.config import ClusterConfig
-from orion_contracts.ledger.calls import fingerprint
+from orion_contracts.fingerprint import fingerprint
 from orion_contracts.messages import InferenceRequest
 
 

@@ -22,8 +22,8 @@ from orion_contracts.errors import (
     StoreUnavailable,
     UnknownModel,
 )
+from orion_contracts.fingerprint import fingerprint
 from orion_contracts.ledger import Ledger, is_lasting
-from orion_contracts.ledger.calls import fingerprint
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import describe
 from orion_contracts.spelling import text

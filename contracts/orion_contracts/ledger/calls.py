@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any, cast
 
 from orion_contracts.entry_kinds import SAMPLE_BYTES
+from orion_contracts.fingerprint import fingerprint
 from orion_contracts.ledger.boards import BoardCalls
 from orion_contracts.ledger.planning import PlannerCalls
 from orion_contracts.ledger.replies import (
@@ -21,20 +21,10 @@ from orion_contracts.ledger.replies import (
     Started,
 )
 from orion_contracts.messages import PRIORITY_CLASS, InferenceRequest
-from orion_contracts.spelling import text, whole
+from orion_contracts.spelling import reason_bytes, text, whole
 from orion_contracts.stamp import iso_now
 
 NOWHERE = DirectEntry("", "", "")
-
-
-def fingerprint(body: bytes) -> str:
-    """Tells two requests under one id apart."""
-    return hashlib.blake2b(body, digest_size=12).hexdigest()
-
-
-def _sendable(text: str) -> bytes:
-    """At most 200 characters of an error's text; an engine may put lone surrogates into it."""
-    return text[:200].encode("utf-8", "replace")
 
 
 class Ledger(BoardCalls, PlannerCalls):
@@ -192,7 +182,7 @@ class Ledger(BoardCalls, PlannerCalls):
     async def release(self, request_id: str, token: str, kind: FailureKind, why: str) -> bool:
         """Give running or assigned work back to its place in the queue; False: no longer ours."""
         reply = await self._call(
-            "release", request_id, token, kind.value, _sendable(why), iso_now(), *self._limits
+            "release", request_id, token, kind.value, reason_bytes(why), iso_now(), *self._limits
         )
         return text(reply) == "OK"
 

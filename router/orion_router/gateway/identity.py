@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from orion_contracts.errors import InvalidRequest
-from orion_contracts.ledger.calls import fingerprint
+from orion_contracts.fingerprint import fingerprint
 from orion_contracts.limits import is_request_id
 from orion_contracts.messages import Priority
 from orion_router.gateway.headers import RequestHeaders

@@ -10,7 +10,7 @@ import pytest
 from orion_contracts import schema
 from orion_contracts.config import ClusterConfig, ModelConfig
 from orion_contracts.errors import InvalidRequest
-from orion_contracts.ledger.calls import fingerprint
+from orion_contracts.fingerprint import fingerprint
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.naming import by_real_name, understood
 from orion_contracts.stamp import VERSION
