@@ -112,7 +112,7 @@ def test_every_error_code_is_in_the_contract() -> None:
 
 def test_the_reasons_of_a_board_are_explained() -> None:
     """Every word that the router gives as a reason."""
-    source = inspect.getsource(__import__("orion_router.fleet", fromlist=["_reasons"]))
+    source = inspect.getsource(__import__("orion_router.sighting", fromlist=["_reasons"]))
     words = set(re.findall(r'found\.append\("(\w+)"\)', source))
     text = section(SETUP, "`/health`")
     assert words
