@@ -110,6 +110,20 @@ def test_with_consent_the_next_smaller_one_answers_and_says_so(stack: Stack, pat
     assert (kept["final"]["model"], kept["final"]["fallback_from"]) == (MEDIUM, LARGE)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api/embed", {"input": "Hello"}), ("/api/generate", {"keep_alive": 0})],
+    ids=["an embedding", "unloading"],
+)
+def test_what_means_just_this_model_is_not_exchanged(
+    stack: Stack, path: str, body: dict[str, Any]
+) -> None:
+    """Consent or not: it is told that no board has the model."""
+    answer = stack.http.post(stack.url + path, json={"model": LARGE, **body}, headers=CONSENT)
+
+    assert answer.status_code == 404, answer.text
+
+
 def test_a_stream_says_so_from_its_first_line(stack: Stack) -> None:
     """Every line names the model that writes it."""
     body = {**HELLO, "model": LARGE}
