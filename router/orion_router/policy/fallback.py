@@ -41,8 +41,13 @@ def exchangeable(request: InferenceRequest) -> bool:
 
 def needs(request: InferenceRequest) -> frozenset[str]:
     """The capabilities, in Ollama's words, without which a model cannot answer it."""
-    sees = any(message.get("images") for message in request.messages)
-    return frozenset({"vision"} if sees else ()) | frozenset({"tools"} if request.tools else ())
+    wanted = {
+        "vision": any(message.get("images") for message in request.messages),
+        "tools": bool(request.tools),
+        "thinking": bool(request.think),
+        "insert": bool((request.generate or {}).get("suffix")),
+    }
+    return frozenset(name for name, is_wanted in wanted.items() if is_wanted)
 
 
 def choose(

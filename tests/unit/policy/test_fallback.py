@@ -135,6 +135,9 @@ TOOLS = ({"type": "function", "function": {"name": "f"}},)
         (asks(messages=IMAGE), {"vision"}),
         (asks(tools=TOOLS), {"tools"}),
         (asks(messages=IMAGE, tools=TOOLS), {"vision", "tools"}),
+        (asks(think="low"), {"thinking"}),
+        (asks(think=False, generate={"suffix": ""}), set[str]()),
+        (asks(generate={"suffix": "}"}), {"insert"}),
     ],
 )
 def test_images_need_eyes_and_tools_need_hands(
