@@ -25,15 +25,17 @@ def said(kube: Kube, kind: str, reason: str, within_s: float = 90.0) -> str:
     """The message of a condition, once it has this reason."""
 
     def found() -> Object | None:
-        for each in kube.items("icl"):
-            seen = condition(each, kind)
-            if seen["reason"] == reason:
-                return seen
-        return None
+        seen = [condition(each, kind) for each in kube.items("icl") if not _superseded(each)]
+        return next((each for each in seen if each["reason"] == reason), None)
 
     seen = until(found, within_s, f"{kind} says {reason}")
     assert seen is not None
     return str(seen["message"])
+
+
+def _superseded(resource: Object) -> bool:
+    """Such a resource has no other condition: it is not in force."""
+    return bool(condition(resource, "Ready")["reason"] == "Superseded")
 
 
 def doctor(kube: Kube) -> str:
