@@ -18,6 +18,7 @@ from e2e.world import World
 
 CRD = "crd/inferenceclusters.inference.orion.dev"
 STAYS = {"persistentvolumeclaims"}
+TESTS_OWN = ("load-", "second-board")
 KINDS = (
     "pods,deployments,statefulsets,daemonsets,services,secrets,configmaps,jobs,serviceaccounts,"
     "roles,rolebindings,networkpolicies,poddisruptionbudgets,leases,persistentvolumeclaims"
@@ -52,7 +53,7 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     crd = yaml.safe_load(place.read_text())
     crd["metadata"]["annotations"]["inference.orion.dev/crd-revision"] = "0"
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    del spec["properties"]["feedback"]
+    del spec["properties"]["feedback"], spec["default"]["feedback"]
     place.write_text(yaml.safe_dump(crd))
     return folder
 
@@ -69,18 +70,24 @@ def leftovers(kube: Kube) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for each in kube.items(KINDS):
         name = each["metadata"]["name"]
-        if name not in ("kube-root-ca.crt", "default", "second-board") and not name.startswith(
-            "load-"
-        ):
+        if name not in ("kube-root-ca.crt", "default") and not name.startswith(TESTS_OWN):
             found.setdefault(f"{each['kind'].lower()}s", []).append(name)
     return found
+
+
+def gone(kube: Kube) -> bool:
+    """Everything but what stays; raises LookupError with what is still there."""
+    left = {kind: names for kind, names in leftovers(kube).items() if kind not in STAYS}
+    if left:
+        raise LookupError(left)
+    return True
 
 
 def test_uninstall_leaves_what_the_docs_say(kube: Kube) -> None:
     """The queue's volume, the resources and their definition stay; labels of boards go."""
     stage("helm uninstall")
     helm(4, "uninstall", RELEASE, "--wait")
-    until(lambda: set(leftovers(kube)) <= STAYS, 60, "everything else is gone")
+    until(lambda: gone(kube), 60, "everything else is gone")
     assert set(leftovers(kube)) == STAYS, leftovers(kube)
     for node in kube.items("nodes"):
         ours = [k for k in node["metadata"]["labels"] if k.startswith("inference.orion.dev/")]
@@ -113,7 +120,7 @@ def test_upgrade_under_load_and_rollback(
     wait_ready(kube)
     assert has_feedback(), "the definition only goes forward"
     helm(major, "uninstall", RELEASE, "--wait")
-    until(lambda: set(leftovers(kube)) <= STAYS, 60, "everything else is gone")
+    until(lambda: gone(kube), 60, "everything else is gone")
 
 
 def test_a_namespace_goes_with_the_operator_dead(kube: Kube, world: World) -> None:
