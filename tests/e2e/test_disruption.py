@@ -72,7 +72,7 @@ def test_a_deleted_store_remembers(kube: Kube) -> None:
     with kube.forwarded(SERVICE, 80) as url:
         path = f"{url}/v1/requests/{asked.json()['request_id']}"
         view = httpx.get(path, timeout=30, trust_env=False).json()
-    assert (view["state"], view["final"]["response"]) == ("COMPLETED", asked.json()["response"])
+    assert (view["state"], view["final"]) == ("COMPLETED", asked.json()["final"])
     assert "AOF-loading-client" not in kube.kubectl("logs", pod["metadata"]["name"])
 
 
