@@ -17,7 +17,9 @@ from e2e.load import asking
 from e2e.world import World
 
 CRD = "crd/inferenceclusters.inference.orion.dev"
-STAYS = {"persistentvolumeclaims"}
+STAYS = {"leases", "persistentvolumeclaims"}
+"""As docs/kubernetes/operations.md tells; the rest of what it tells belongs to no namespace, or is
+not there (a helm test)."""
 TESTS_OWN = ("load-", "second-board")
 KINDS = (
     "pods,deployments,statefulsets,daemonsets,services,secrets,configmaps,jobs,serviceaccounts,"
@@ -84,7 +86,7 @@ def gone(kube: Kube) -> bool:
 
 
 def test_uninstall_leaves_what_the_docs_say(kube: Kube) -> None:
-    """The queue's volume, the resources and their definition stay; labels of boards go."""
+    """The queue's volume, the lease, the resources and their definition stay; labels of boards go."""
     stage("helm uninstall")
     helm(4, "uninstall", RELEASE, "--wait")
     until(lambda: gone(kube), 60, "everything else is gone")
