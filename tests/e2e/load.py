@@ -73,7 +73,7 @@ class Load:
 def asking(kube: Kube, world: World, name: str, span_s: int) -> Load:
     """A producer in the cluster, which has begun."""
     load = Load(
-        kube, name, world.image, world.model, span_s=span_s, per_s=1, tokens=8,
+        kube, name, world.image, world.model, span_s=span_s, per_s=0.6, tokens=8,
         store="orion-inference-store", secret="orion-inference-store",
         placement={"nodeSelector": {"kubernetes.io/hostname": world.node}},
     )  # fmt: skip
