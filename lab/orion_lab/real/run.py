@@ -28,7 +28,7 @@ from orion_lab.sim.workloads import BURST, CHAT, Workload, frozen
 
 FLEET: Final = "a"
 CHAT_S: Final = 600.0
-CONDITIONS: Final = Conditions(pending_in_order=True)
+CONDITIONS: Final = Conditions()
 """Of the simulator's rows: the boards of the processes queue as Ollama does."""
 SIMULATED: Final[dict[str, tuple[str, Callable[[int], Policy], int]]] = {
     "ours": ("ours", lambda _: Ours(), 1),

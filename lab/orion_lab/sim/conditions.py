@@ -20,10 +20,10 @@ class Conditions:
     """Bound on the KV cache of the conversations beside the last one, per loaded model."""
     placed: bool = False
     """Models are resident round robin before the run."""
-    pending_in_order: bool = False
-    """A board's own queue exactly as Ollama's: what was not loaded when it arrived waits in line
-    for the one load at a time, also when its model is loaded by then. The study's own rule is
-    kinder to policies that bind early: whatever waits for a loaded model goes first."""
+    pending_in_order: bool = True
+    """A board's own queue as Ollama's: what was not loaded when it arrived waits in line for the
+    one load at a time, also when its model is loaded by then. Without it, as in the reference
+    study, whatever waits for a loaded model goes first: kinder to policies that bind early."""
     health_every_s: float = 5.0
     health_stale_s: float = 0.0
     """A report is seen this much after it was taken."""

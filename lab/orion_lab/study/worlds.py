@@ -12,6 +12,7 @@ STALE: Final = "health 5 s stale"
 COLDER: Final = "one thermometer reads 10 °C too little"
 HOTTER: Final = "one thermometer reads 10 °C too much"
 NO_PAGE_CACHE: Final = "no page cache"
+OVERTAKING: Final = "waiting requests for a loaded model overtake at the board"
 Change = Callable[[Fleet], Conditions]
 
 
@@ -27,4 +28,5 @@ WORLDS: Final[dict[str, Change]] = {
     COLDER: _offset(-10.0),
     HOTTER: _offset(+10.0),
     NO_PAGE_CACHE: lambda _: Conditions(page_cache=False),
+    OVERTAKING: lambda _: Conditions(pending_in_order=False),
 }
