@@ -86,7 +86,7 @@ def gone(kube: Kube) -> bool:
 
 
 def test_uninstall_leaves_what_the_docs_say(kube: Kube) -> None:
-    """The queue's volume, the lease, the resources and their definition stay; labels of boards go."""
+    """The queue's volume, the lease, the resources and their definition stay; labels go."""
     stage("helm uninstall")
     helm(4, "uninstall", RELEASE, "--wait")
     until(lambda: gone(kube), 60, "everything else is gone")
