@@ -40,7 +40,8 @@ many = settings(
 ROUTING = Routing()
 K = TypeVar("K")
 V = TypeVar("V")
-PLAIN_PRICE = Tuning(waste_price=0.0)
+PLAIN_PRICE = Tuning(waste_price=0.0, last_replica=0.5, last_replica_idle=0.5)
+"""Prices that do not move with the length of the queue."""
 
 
 def plan(
@@ -273,7 +274,7 @@ def test_a_later_request_takes_nothing_from_an_earlier_one_without_batching(
     last = replace(late, meta=replace(late.meta, source="", priority="batch"), since_s=NOW_S,
                    score=NOW_S * 1000.0 + 99.0)  # fmt: skip
     queue = tuple(replace(w, meta=replace(w.meta, source="")) for w in world.queue)
-    tuning = Tuning(waste_price=0.0, batching=False, patience=0.0, drain_factor=0.0)
+    tuning = replace(PLAIN_PRICE, batching=False, patience=0.0, drain_factor=0.0)
     before = given_to(plan(replace(world, queue=queue), tuning))
     after = given_to(plan(replace(world, queue=(*queue, last)), tuning))
 
