@@ -118,6 +118,8 @@ class Column:
 
     def _pushed_out_s(self, lane: Lane) -> float:
         """Seconds of loading that models need which only this board has, and which would leave."""
+        if not lane.memory:
+            return 0.0
         gone = lane.memory - beside(lane.node, lane.memory, self.model) - {self.model}
         return fsum(
             disk_load_s(lane.node, model) for model in gone if self._replicas.get(model) == 1

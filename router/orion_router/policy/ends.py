@@ -34,32 +34,31 @@ class End(NamedTuple):
 
     def left_s(self, now_s: float) -> float:
         """Seconds that it will still hold its slot."""
-        now_s = max(now_s, self.from_s)
-        left_s = self.expected_at_s - now_s
-        if left_s < self.residual_s:
-            left_s = self.residual_s
-        most_s = self.limit_at_s - now_s
+        _, _, _, from_s, expected_at_s, residual_s, limit_at_s, token_s = self
+        if now_s < from_s:
+            now_s = from_s
+        left_s = expected_at_s - now_s
+        if left_s < residual_s:
+            left_s = residual_s
+        most_s = limit_at_s - now_s
         if most_s < left_s:
-            left_s = most_s if most_s > self.token_s else self.token_s
+            left_s = most_s if most_s > token_s else token_s
         return left_s
 
 
 def ends(
-    node: Node, model: str, request_id: str, held: Held, beliefs: Beliefs, slower: float
-) -> End:
-    """From what is known of its progress. `slower`: the board's derating by heat."""
+    node: Node, model: str, pace: Speed, request_id: str, held: Held, beliefs: Beliefs,
+    slower: float,
+) -> End:  # fmt: skip
+    """From what is known of its progress. `pace`: of the board with this model; `slower`: its
+    derating by heat."""
     known: End | None = node.ends.get(request_id)
-    pace = beliefs.speed(node, model)
-    if known is not None and _fits(known, held, pace, slower):
+    if known is not None and known[0] is held and known[1] is pace and known[2] == slower:
         return known
     if len(node.ends) >= FORGOTTEN_BEYOND:
         node.ends.clear()
     found = node.ends[request_id] = _end(node, model, request_id, held, beliefs, slower, pace)
     return found
-
-
-def _fits(known: End, held: Held, pace: Speed, slower: float) -> bool:
-    return known.held is held and known.pace is pace and known.slower == slower
 
 
 def _end(

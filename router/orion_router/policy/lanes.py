@@ -16,6 +16,7 @@ from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.ends import ends
 from orion_router.policy.footing import beside
 from orion_router.policy.heat import NEVER_COOL_S, cool_s, derate, headroom_s
+from orion_router.policy.speeds import Speed
 from orion_router.policy.values import Waiting
 
 
@@ -56,11 +57,13 @@ class Lane:
         self.held, self.now_s = held, now_s
         self.derate = derate(node) if heat else 1.0
         left: list[float] = []
-        busy: set[str] = set()
+        paces: dict[str, tuple[str, Speed]] = {}
         for request_id, each in held.items():
-            model = normal(each.model)
-            busy.add(model)
-            end = ends(node, model, request_id, each, beliefs, self.derate)
+            known = paces.get(each.model)
+            if known is None:
+                model = normal(each.model)
+                known = paces[each.model] = model, beliefs.speed(node, model)
+            end = ends(node, *known, request_id, each, beliefs, self.derate)
             left.append(end.left_s(now_s))
         if len(left) > 1:
             left.sort(reverse=True)
@@ -71,7 +74,7 @@ class Lane:
         self.free = max(0, self.slots - len(held))
         self.ends_s = [0.0] * self.free + left[::-1]
         self.all_free_s = self.ends_s[-1] if self.ends_s else 0.0
-        self.busy = frozenset(busy)
+        self.busy = frozenset([model for model, _ in paces.values()])
         self.alone = False
         memory = node.resident
         if incoming := self.busy - memory:

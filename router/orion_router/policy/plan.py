@@ -54,7 +54,7 @@ class Planning:
         self._replicas.update(model for node in unseen for model in node.resident)
         self._columns: dict[str, Column] = {}
         self._price = self._replica_price = 0.0
-        self._alone = False
+        self._alone, self._slots = False, 0
         self._work: dict[str, tuple[Column, float]] = {}
         """Per request: its model on all lanes, and the tokens that are expected of it."""
         self.prospects: dict[str, Prospect] = {}
@@ -85,13 +85,9 @@ class Planning:
         otherwise only until nothing can change what is due."""
         if not queue or not (self.lanes and (whole or self.free)):
             return []
-        self._alone = len(queue) == 1
-        slots = sum(lane.slots for lane in self.lanes)
-        self._price = self._tuning.waste_price * min(1.0, len(queue) / (2.0 * slots))
-        idle = sum(lane.free > 0 for lane in self.lanes) > len(queue)
-        self._replica_price = self._tuning.last_replica_idle if idle else self._tuning.last_replica
+        self._set_prices(len(queue))
         service_s = self._service_s(queue)
-        drain_s = fsum(service_s.values()) / slots
+        drain_s = fsum(service_s.values()) / self._slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
                         self._beliefs.usage_s)  # fmt: skip
         still_open = {} if whole else open_until(turns, self.lanes)
@@ -106,6 +102,22 @@ class Planning:
         if whole:
             self.prospects = foreseen(turns, self.lanes)
         return [(item, lane) for lane in self.lanes if lane.free for item in lane.due()]
+
+    def run_alone(self, item: Waiting, pinned: Pins) -> list[tuple[Waiting, Lane]]:
+        """The same for a queue of one, where nobody has a turn before another."""
+        if not (self.lanes and self.free):
+            return []
+        self._set_prices(1)
+        self._service_s([item])
+        at = self._put(item, pinned(item), first=False)
+        return [] if at is None else [(each, self.lanes[at]) for each in self.lanes[at].due()]
+
+    def _set_prices(self, queued: int) -> None:
+        self._alone = queued == 1
+        self._slots = sum([lane.slots for lane in self.lanes])
+        self._price = self._tuning.waste_price * min(1.0, queued / (2.0 * self._slots))
+        idle = sum([lane.free > 0 for lane in self.lanes]) > queued
+        self._replica_price = self._tuning.last_replica_idle if idle else self._tuning.last_replica
 
     def _service_s(self, queue: list[Waiting]) -> dict[str, float]:
         """Expected seconds of work per request, on an average board."""

@@ -42,7 +42,9 @@ def _free_at_s(node: Node, held: Mapping[str, Held], beliefs: Beliefs) -> float:
     for request_id, each in held.items():
         end: End | None = known.get(request_id)
         if end is None:
-            end = ends(node, normal(each.model), request_id, each, beliefs, derate(node))
+            model = normal(each.model)
+            pace = beliefs.speed(node, model)
+            end = ends(node, model, pace, request_id, each, beliefs, derate(node))
         if end.expected_at_s < first_s:
             first_s = end.expected_at_s
     return first_s
