@@ -94,8 +94,8 @@ def _durability(facts: StoreFacts) -> Iterator[Finding]:
         yield Finding(
             "fail", "replay",
             "its user `default` lacks rights: a restart drops what functions and scripts wrote",
-            "ACL SETUSER default off resetpass ~* &* +@all, and ACL SAVE: nobody can log in as it, "
-            "and the append-only file is replayed whole (redis#14541, valkey#3983)",
+            "let everybody log in as another user, then ACL SETUSER default off resetpass ~* &* "
+            "+@all and ACL SAVE: the file is replayed whole (redis#14541, valkey#3983)",
         )  # fmt: skip
     policy = facts.settings.get("maxmemory-policy", "?")
     if policy == "noeviction":

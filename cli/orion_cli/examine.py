@@ -24,6 +24,12 @@ from orion_contracts.limits import read_request
 
 SAMPLE = 20
 BEAT_WITHIN_S = 2.5
+WRITES = (
+    ("SET", "v"), ("DEL",), ("PEXPIRE", "1"), ("PERSIST",), ("INCRBY", "1"), ("HSET", "f", "v"),
+    ("HDEL", "f"), ("SADD", "m"), ("SREM", "m"), ("ZADD", "1", "m"), ("ZREM", "m"),
+    ("XADD", "*", "f", "v"), ("XDEL", "1-1"), ("XACK", "g", "1-1"), ("XTRIM", "MAXLEN", "1"),
+)  # fmt: skip
+"""Commands of the kinds that the ledger writes, after the key."""
 SETTINGS = ("appendonly", "appendfsync", "maxmemory-policy")
 T = TypeVar("T")
 
@@ -82,9 +88,14 @@ def _settings(client: redis.Redis) -> dict[str, str]:
 
 
 def _replays(client: redis.Redis) -> bool:
-    """Servers replay transactions as `default`, and drop what it may not do (redis#14541)."""
+    """Servers replay transactions as `default`, and drop what it may not do (redis#14541): what the
+    ledger writes, to its own keys and to those that clients name."""
     plain: Any = client  # untyped below this point
-    return _text(plain.execute_command("ACL", "DRYRUN", "default", "SET", keys.CONFIG, "")) == "OK"
+    return all(
+        _text(plain.execute_command("ACL", "DRYRUN", "default", command, key, *rest)) == "OK"
+        for key in (keys.CONFIG, "a-clients-own-stream")
+        for command, *rest in WRITES
+    )
 
 
 def _text(value: str | bytes) -> str:

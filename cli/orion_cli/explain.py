@@ -19,7 +19,8 @@ from orion_contracts.limits import is_request_id
 LAST = 10
 SECONDS_MEAN = (
     "Seconds as expected at that moment: until a place is free, to load the model, to read the "
-    "prompt, to write the answer"
+    "prompt, to write the answer; in all; and a price, of what is no time of the request's. Boards "
+    "are compared by both together"
 )
 Document = Mapping[str, Any]
 

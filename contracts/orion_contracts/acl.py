@@ -110,7 +110,7 @@ PRODUCER = Role(
 """Other modules: put requests in, read answers."""
 NOBODY = "user default off resetpass ~* &* +@all"
 """Nobody is `default`, but servers replay their append-only file as this user and check its rights
-at each EXEC (Redis up to 8.4, Valkey up to 9.1; redis#14541, valkey#3983): without them everything
+at each EXEC (Redis 7 and 8, Valkey before 9.1.2; redis#14541, valkey#3983): without them everything
 that a transaction or a function wrote is dropped at a restart, in silence."""
 ROLES = (ROUTER, WORKER, OPERATOR, PRODUCER)
 USERS = tuple(role.name for role in ROLES)

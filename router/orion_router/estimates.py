@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, inf, isfinite
 
 from orion_contracts.config import Thresholds
-from orion_router.fleet import Fleet, Node
+from orion_router.fleet import Node
 from orion_router.policy import Beliefs, Prospect
 from orion_router.policy.speeds import NOTHING, reported
 
@@ -51,9 +51,9 @@ def longest_s(prospects: Iterable[Prospect]) -> float:
     return max((each.start_s for each in prospects if isfinite(each.start_s)), default=0.0)
 
 
-def board_back_s(fleet: Fleet, thresholds: Thresholds) -> float:
+def board_back_s(nodes: Iterable[Node], thresholds: Thresholds) -> float:
     """Seconds until the first board that is only too hot has cooled, as fast as it cools now."""
-    return min((_cooled_s(node, thresholds) for node in fleet.nodes.values()), default=inf)
+    return min((_cooled_s(node, thresholds) for node in nodes), default=inf)
 
 
 def _cooled_s(node: Node, thresholds: Thresholds) -> float:

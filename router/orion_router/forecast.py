@@ -15,7 +15,7 @@ from orion_router.estimates import Standing
 from orion_router.fleet import normal
 from orion_router.journal import Noted
 from orion_router.planner import Planner
-from orion_router.policy import Prospect, Waiting, pool
+from orion_router.policy import Prospect, Waiting, fits, pool
 from orion_router.watch import Watch
 
 KEPT_S = 1.0
@@ -87,7 +87,7 @@ class Forecast:
         if not fleet.knows(request.model):
             raise UnknownModel(request.called)
         if config.routing.when_no_node_eligible == "Reject" and not fleet.eligible:
-            back_s = estimates.board_back_s(fleet, config.thresholds)
+            back_s = estimates.board_back_s(fleet.nodes.values(), config.thresholds)
             raise NoNodeEligible(
                 "no board may take work now (too hot, out of memory or gone)",
                 estimates.retry_after_s(back_s),
@@ -113,7 +113,7 @@ class Forecast:
         """Raises QueueWait where it would wait for longer than it may."""
         bound_s, wait_s = self.most_wait_s(request), self.expected_wait_s(meta)
         if wait_s is None and request.max_wait_ms is not None:
-            self._refuse_without_board(bound_s)
+            self._refuse_without_board(normal(meta.model), bound_s)
         if wait_s is None or wait_s <= bound_s:
             return
         own = bound_s < self._watch.config.routing.max_wait_s
@@ -124,16 +124,18 @@ class Forecast:
             estimates.retry_after_s(wait_s - bound_s),
         )
 
-    def _refuse_without_board(self, bound_s: float) -> None:
+    def _refuse_without_board(self, model: str, bound_s: float) -> None:
         """Who says how long it would wait need not wait for boards that may not work."""
         fleet, config = self._watch.fleet, self._watch.config
-        if pool(fleet, config.routing):
+        able = [n for n in fleet.nodes.values() if model in n.on_disk and fits(n, model)]
+        usable = {node.name for node in pool(fleet, config.routing)}
+        if model not in fleet.models or any(node.name in usable for node in able):
             return
-        back_s = estimates.board_back_s(fleet, config.thresholds)
+        back_s = estimates.board_back_s(able, config.thresholds)
         if back_s > bound_s:
             raise QueueWait(
-                "no board may take work now (too hot, out of memory, draining or gone), and its "
-                f"own max_wait_ms is {bound_s * 1000:g}; try again later",
+                "no board that can run the model may take work now (hot, full, draining or gone), "
+                f"and its own max_wait_ms is {bound_s * 1000:g}; try again later",
                 estimates.retry_after_s(back_s),
             )
 

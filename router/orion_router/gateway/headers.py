@@ -26,6 +26,8 @@ _READ: Final = frozenset(
         b"content-length",
     }
 )
+TWOFOLD: Final = b""
+"""No header has this name."""
 NODE, REQUEST_ID = b"x-orion-node", b"x-orion-request-id"
 QUEUE_POSITION, WAIT_MS = b"x-orion-queue-position", b"x-orion-estimated-wait-ms"
 QUEUE_MS, ATTEMPTS, RESIDENCY = b"x-orion-queue-ms", b"x-orion-attempts", b"x-orion-residency"
@@ -33,15 +35,15 @@ FALLBACK = b"x-orion-fallback"
 
 
 def read_headers(scope: Scope) -> RequestHeaders:
-    """Those of the request's headers that mean something here. One of ours that says two things
-    says nothing that is allowed: both are kept, as HTTP joins them."""
+    """Those of the request's headers that mean something here; under TWOFOLD the name of one that
+    says two different things."""
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in _READ:
-            before = found.get(name, value)
-            twofold = before != value and name.startswith(b"x-orion-")
-            found[name] = before + b", " + value if twofold else value
+            if found.get(name, value) != value:
+                found[TWOFOLD] = name
+            found[name] = value
     return found
 
 

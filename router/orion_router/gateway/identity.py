@@ -14,7 +14,7 @@ from orion_contracts.errors import InvalidRequest
 from orion_contracts.fingerprint import fingerprint
 from orion_contracts.limits import is_request_id
 from orion_contracts.messages import Priority
-from orion_router.gateway.headers import RequestHeaders
+from orion_router.gateway.headers import TWOFOLD, RequestHeaders
 
 NAMESPACE = uuid.UUID("6f52a9c8-1f0e-5c1d-9a55-0f4d6d6b1b11")
 MOST_KEY_CHARS = 256
@@ -30,7 +30,9 @@ class Identity(NamedTuple):
 
 
 def identify(headers: RequestHeaders, path: str) -> Identity:
-    """By the header x-orion-request-id, else by Idempotency-Key, else a new one."""
+    """By the header x-orion-request-id, else by Idempotency-Key, else a new one. Raises
+    InvalidRequest."""
+    check_clear(headers)
     caller = headers.get(b"authorization", b"")
     source = "gateway"
     if caller:
@@ -49,6 +51,13 @@ def identify(headers: RequestHeaders, path: str) -> Identity:
         name = f"{whose}\n{path}\n{key.decode('latin-1')}"
         return Identity(str(uuid.uuid5(NAMESPACE, name)), True, source)
     return Identity(str(uuid.uuid4()), False, source)
+
+
+def check_clear(headers: RequestHeaders) -> None:
+    """Raises InvalidRequest for a header that says two things: neither is what the client wants."""
+    if twofold := headers.get(TWOFOLD):
+        name = twofold.decode("latin-1")
+        raise InvalidRequest(f"{name}: sent twice, with different values; send one", name)
 
 
 def mark(path: str, document: dict[str, Any]) -> str:
@@ -121,4 +130,5 @@ WISHES: Final[Mapping[str, tuple[bytes, Callable[[RequestHeaders], Any]]]] = {
 
 def wishes(headers: RequestHeaders) -> dict[str, Any]:
     """What the headers ask for, as fields of a document. Raises InvalidRequest."""
+    check_clear(headers)
     return {name: read(headers) for name, (header, read) in WISHES.items() if header in headers}

@@ -32,8 +32,11 @@ class Choice(NamedTuple):
 
 
 def exchangeable(request: InferenceRequest) -> bool:
-    """Whether another model can do what is asked. Vectors of two models cannot be compared, and who
-    only loads or unloads a model means just this one."""
+    """Whether another model can do what is asked. Vectors of two models cannot be compared, who
+    only loads or unloads a model means just this one, and so do a context (its token ids) and a
+    prompt that was put into its template by hand."""
+    if any((request.generate or {}).get(name) for name in ("context", "raw", "template")):
+        return False
     if request.operation == "generate":
         return any(message.get("content") for message in request.messages)
     return request.operation == "chat" and bool(request.messages)

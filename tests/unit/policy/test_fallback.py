@@ -159,15 +159,19 @@ EMPTY = ({"role": "user", "content": ""},)
         (asks(messages=EMPTY), True),
         (asks(messages=IMAGE, operation="generate"), True),
         (asks(operation="embed"), False),
+        (asks(operation="generate", generate={"raw": False, "context": []}), True),
+        (asks(operation="generate", generate={"context": [1, 2]}), False),
+        (asks(operation="generate", generate={"raw": True}), False),
+        (asks(operation="generate", generate={"template": "{{ .Prompt }}"}), False),
         (asks(messages=EMPTY, operation="generate"), False),
         (asks(messages=EMPTY, operation="generate", keep_alive_seconds=0), False),
         (asks(messages=()), False),
     ],
     ids=["chat", "generate", "generate and unload", "an empty question", "an image", "embed",
-         "load", "unload", "no messages"],
+         "nothing particular", "a context", "raw", "a template", "load", "unload", "no messages"],
 )  # fmt: skip
 def test_what_means_just_this_model_is_not_exchanged(request_: InferenceRequest, may: bool) -> None:
-    """Vectors, and what loads or unloads it."""
+    """Vectors, what loads or unloads it, and what was made by it or for it."""
     assert exchangeable(request_) is may
 
 

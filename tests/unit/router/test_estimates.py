@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from builders.fleets import fleet, health, node
+from builders.fleets import health, node
 from orion_contracts.config import Thresholds
 from orion_router import estimates
 from orion_router.estimates import Standing
@@ -50,10 +50,10 @@ def test_a_hot_board_comes_back_as_fast_as_it_cools() -> None:
         frozenset(), 0.0, limits,
     )  # fmt: skip
 
-    assert estimates.board_back_s(fleet(cooling), limits) == 16.0
-    assert estimates.board_back_s(fleet(replace(hot, slope_c_per_s=0.1)), limits) == inf
-    assert estimates.board_back_s(fleet(replace(full, slope_c_per_s=-0.5)), limits) == inf
-    assert estimates.board_back_s(fleet(), limits) == inf
+    assert estimates.board_back_s([cooling], limits) == 16.0
+    assert estimates.board_back_s([replace(hot, slope_c_per_s=0.1)], limits) == inf
+    assert estimates.board_back_s([replace(full, slope_c_per_s=-0.5)], limits) == inf
+    assert estimates.board_back_s([], limits) == inf
 
 
 def test_a_speed_is_measured_when_it_was_learned_or_reported() -> None:

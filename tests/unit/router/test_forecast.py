@@ -12,7 +12,7 @@ from orion_contracts.config import ClusterConfig, Routing
 from orion_contracts.errors import QueueWait
 from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta
-from orion_router.fleet import Fleet
+from orion_router.fleet import Fleet, Node
 from orion_router.forecast import Forecast
 
 USUAL = Routing()
@@ -37,8 +37,19 @@ def refuse(boards: Fleet, max_wait_ms: int | None, routing: Routing = USUAL) -> 
 
 def test_who_bounds_its_wait_does_not_wait_for_boards_that_may_not_work() -> None:
     """The only board is hot and does not cool: refused, with the bound that it set."""
-    with pytest.raises(QueueWait, match=r"no board may take work now .* max_wait_ms is 500"):
+    with pytest.raises(QueueWait, match=r"no board that can run .* max_wait_ms is 500;"):
         refuse(fleet(HOT), 500)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [node("b", ("m2",), models=("m2",)), node("b", models={"m1": 99_000_000_000}),
+     node("b", ("m1",), draining=True)],
+)  # fmt: skip
+def test_a_board_that_cannot_run_the_model_is_no_reason_to_wait(other: Node) -> None:
+    """It lacks the model, has no room for it, or is draining."""
+    with pytest.raises(QueueWait, match="500"):
+        refuse(fleet(HOT, other), 500)
 
 
 def test_who_set_no_bound_waits() -> None:
