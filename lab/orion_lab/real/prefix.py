@@ -115,13 +115,29 @@ def ours(directory: Path, turns: int = TURNS) -> Count:
         Stack([f"{n}={b.url}" for n, b in zip(BOARDS, boards, strict=True)],
               directory=directory, worker_flags=["--prompt-cache-mib", str(CACHE_MIB)]) as stack,
     ):  # fmt: skip
+        _load(boards)
+        stack.wait_until(lambda: _resident(stack) == set(BOARDS), "the router knows", 30)
         return _count("ours", stack.url, boards, turns)
 
 
 def least_connections(directory: Path, turns: int = TURNS) -> Count:
     """Through nginx. Raises NoPeer."""
     with _boards() as boards, nginx_before(boards, directory) as (port, _, _):
+        _load(boards)
         return _count("nginx least_conn", f"http://127.0.0.1:{port}", boards, turns)
+
+
+def _load(boards: Sequence[BoardProcess]) -> None:
+    """The model into every board's memory before it begins: this is about prompts, not loads."""
+    for board in boards:
+        asked = {"model": MODEL, "keep_alive": -1}
+        httpx.post(f"{board.url}/api/generate", json=asked, timeout=60).raise_for_status()
+
+
+def _resident(stack: Stack) -> set[str]:
+    """Boards that have the model in memory, as the router sees them."""
+    nodes = stack.http.get(f"{stack.url}/v1/nodes").json()["nodes"]
+    return {each["name"] for each in nodes if each.get("resident")}
 
 
 def _count(system: str, url: str, boards: Sequence[BoardProcess], turns: int) -> Count:

@@ -47,9 +47,10 @@ The engine beside the agent: a native sidecar, which starts before the agent and
     exec:
       command: [test, "!", -e, /run/orion/engine-wedged]
     initialDelaySeconds: 30
-    periodSeconds: 5
-    timeoutSeconds: 5
-    failureThreshold: 2
+    # An exec that is slow on a busy board (a load from an SD card) must not end a healthy engine.
+    periodSeconds: 15
+    timeoutSeconds: 15
+    failureThreshold: 3
     terminationGracePeriodSeconds: 10
   # Limit = request: when a model grows beyond it, Ollama ends and not the board.
   resources:
