@@ -161,3 +161,18 @@ def test_the_readme_tells_the_values_as_they_are() -> None:
     )  # fmt: skip
 
     assert done.returncode == 0, f"run scripts/chart_readme.py: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc", "/etc/models", "/var/lib", "/var/../etc", "/models", "//mnt/ssd", "/usr/lib"]
+)
+def test_a_folder_of_the_system_is_not_for_models(path: str) -> None:
+    """Everything in the folder is given to the user that runs Ollama: a slip would break a board."""
+    with pytest.raises(Refused, match="/ollama/storage/path"):
+        text({"ollama": {"storage": {"path": path}}})
+
+
+def test_folders_of_their_own_are() -> None:
+    """On a disk of its own, in a home, and the default."""
+    for path in ("/mnt/ssd/models", "/home/pi/models", "/var/lib/orion-inference/models"):
+        assert path in text({"ollama": {"storage": {"path": path}}})
