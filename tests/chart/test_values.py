@@ -167,7 +167,7 @@ def test_the_readme_tells_the_values_as_they_are() -> None:
     "path", ["/etc", "/etc/models", "/var/lib", "/var/../etc", "/models", "//mnt/ssd", "/usr/lib"]
 )
 def test_a_folder_of_the_system_is_not_for_models(path: str) -> None:
-    """Everything in the folder is given to the user that runs Ollama: a slip would break a board."""
+    """Everything in the folder is given to the user that runs Ollama: a slip breaks a board."""
     with pytest.raises(Refused, match="/ollama/storage/path"):
         text({"ollama": {"storage": {"path": path}}})
 
