@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from orion_contracts import kubernetes as names
 from orion_operator import ownership
@@ -15,6 +15,7 @@ _DEFINITION = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{names.C
 _MANAGER = f"?fieldManager={names.OPERATOR}"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE = 250
+Watched = Literal["nodes", "pods", "resources", "sets", "revisions"]
 
 
 class Cluster:
@@ -26,7 +27,8 @@ class Cluster:
         self._icl = f"{_OURS}/namespaces/{namespace}/{names.PLURAL}"
         self._core = f"/api/v1/namespaces/{namespace}"
         self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-        self._deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        self._apps = f"/apis/apps/v1/namespaces/{namespace}"
+        self._deployments = f"{self._apps}/deployments"
 
     async def definition(self) -> dict[str, Any] | None:
         """Our CRD as the cluster has it."""
@@ -72,14 +74,16 @@ class Cluster:
         """Nodes in full; only for the clean-up."""
         return await self._pages("/api/v1/nodes", "application/json", label)
 
-    async def present(self) -> tuple[set[str], set[str], set[str]]:
-        """Names of all nodes, resources and pods, without their contents."""
-        paths = ("/api/v1/nodes", self._icl, f"{self._core}/pods")
-        nodes, resources, pods = [
-            {item["metadata"]["name"] for item in await self._pages(path, _METADATA)}
-            for path in paths
-        ]
-        return nodes, resources, pods
+    async def present(self, kind: Watched) -> set[str]:
+        """Names of everything of a kind, without its contents."""
+        path = {
+            "nodes": "/api/v1/nodes",
+            "pods": f"{self._core}/pods",
+            "resources": self._icl,
+            "sets": f"{self._apps}/daemonsets",
+            "revisions": f"{self._apps}/controllerrevisions",
+        }[kind]
+        return {item["metadata"]["name"] for item in await self._pages(path, _METADATA)}
 
     async def lease(self, name: str) -> dict[str, Any] | None:
         """The Lease, or None."""
@@ -118,6 +122,19 @@ class Cluster:
         marks = {"metadata": {"annotations": {names.RESTARTED_ANNOTATION: now}}}
         body = {"spec": {"template": marks}}
         await self._api.call("PATCH", f"{self._deployments}/{name}", body, MERGE)
+
+    async def evict(self, pod: str, uid: str) -> None:
+        """Ask a pod to end as budgets allow (429: not now); nothing where it is gone.
+
+        `uid`: another pod of that name is left alone (409).
+        """
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": self.namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        await self._found("POST", f"{self._core}/pods/{pod}/eviction", body)
 
     async def _found(
         self,

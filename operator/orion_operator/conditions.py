@@ -26,7 +26,8 @@ class Observation:
 def observe(facts: Facts) -> tuple[Observation, ...]:
     """All conditions, in the order in which they are read."""
     return (ready(facts), healthy(facts), models_placed(facts), config_applied(facts),
-            engine_mismatch(facts), image_missing(facts), conflict(facts))  # fmt: skip
+            boards_updated(facts), engine_mismatch(facts), image_missing(facts),
+            conflict(facts))  # fmt: skip
 
 
 def ready(facts: Facts) -> Observation:
@@ -92,6 +93,17 @@ def config_applied(facts: Facts) -> Observation:
         return _no("ConfigApplied", "RoutersBehind", text)
     text = f"generation {facts.config_generation} is in force at every router"
     return _yes("ConfigApplied", "Applied", text)
+
+
+def boards_updated(facts: Facts) -> Observation:
+    """Every worker is of the newest template; otherwise what the next one waits for."""
+    now = facts.rollout
+    if now.done:
+        return _yes("BoardsUpdated", "Current", "every board runs the installed worker")
+    count = f"{now.updated} of {now.total} boards run the newest worker"
+    if now.next is not None:
+        return _no("BoardsUpdated", "Replacing", f"{count}; {now.next.node} is being updated")
+    return _no("BoardsUpdated", "Replacing", f"{count}; waiting for {now.waits}")
 
 
 def engine_mismatch(facts: Facts) -> Observation:

@@ -10,6 +10,7 @@ from orion_contracts.health import DiskModel, ResidentModel
 from orion_operator.board import Board
 from orion_operator.footprint import tagged
 from orion_operator.placement import Placed, Plan
+from orion_operator.rollout import NOTHING_TO_REPLACE, Rollout
 from orion_operator.spec import ClusterSpec
 from orion_operator.troubles import NO_TROUBLE, Trouble
 
@@ -47,6 +48,7 @@ class Facts:
     missing_images: str = ""
     definition: str = ""
     """What is wrong with the CRD in the cluster."""
+    rollout: Rollout = NOTHING_TO_REPLACE
 
     @cached_property
     def workers(self) -> tuple[Board, ...]:

@@ -17,6 +17,7 @@ from orion_operator.view import Cache, View
 
 CHUNK = 100
 """Objects per page of a listing: it bounds the memory of the start."""
+SETS, REVISIONS = ("apps", "v1", "daemonsets"), ("apps", "v1", "controllerrevisions")
 
 
 class Backoffs:
@@ -42,7 +43,8 @@ def make_settings(release: str) -> kopf.OperatorSettings:
     settings.process.ultimate_exiting_timeout = 20
     if release:
         selectors: Any = settings.watching.label_selectors
-        selectors["v1", "pods"] = f"app.kubernetes.io/instance={release}"
+        for kind in (("v1", "pods"), SETS, REVISIONS):
+            selectors[kind] = f"app.kubernetes.io/instance={release}"
     return settings
 
 
@@ -56,6 +58,8 @@ def make_registry(view: View, api: Api) -> kopf.OperatorRegistry:
 
     _follow(registry, view, view.nodes, "v1", "nodes")
     _follow(registry, view, view.pods, "v1", "pods")
+    _follow(registry, view, view.sets, *SETS)
+    _follow(registry, view, view.revisions, *REVISIONS)
     _follow(registry, view, view.resources, names.GROUP, names.VERSION, names.PLURAL)
     return registry
 

@@ -1,48 +1,10 @@
-"""Images that a board cannot get, from the status of pods (pure)."""
+"""Images that a board cannot get, in words (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
-from orion_operator.loose import mapping, mappings
-
-REASONS = frozenset(
-    {"ErrImageNeverPull", "ImagePullBackOff", "ErrImagePull", "InvalidImageName",
-     "ImageInspectError", "RegistryUnavailable"}
-)  # fmt: skip
-_LISTS = ("initContainerStatuses", "containerStatuses")
-
-
-@dataclass(frozen=True, slots=True)
-class MissingImage:
-    """One container that waits for its image."""
-
-    image: str
-    node: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodFacts:
-    """A pod of our namespace."""
-
-    name: str
-    node: str = ""
-    missing: tuple[MissingImage, ...] = ()
-
-
-def read_pod(body: Mapping[str, Any]) -> PodFacts:
-    """From a Pod as the API server sends it."""
-    node = str(mapping(body.get("spec")).get("nodeName") or "")
-    status = mapping(body.get("status"))
-    missing: list[MissingImage] = []
-    for each in (c for name in _LISTS for c in mappings(status.get(name))):
-        reason = mapping(mapping(each.get("state")).get("waiting")).get("reason", "")
-        if reason in REASONS:
-            missing.append(MissingImage(str(each.get("image", "")), node, str(reason)))
-    return PodFacts(name=body["metadata"]["name"], node=node, missing=tuple(missing))
+from orion_operator.pods import PodFacts
 
 
 def describe(pods: Iterable[PodFacts]) -> str:

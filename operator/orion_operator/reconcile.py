@@ -28,19 +28,20 @@ from orion_operator.ownership import Choice, Resource
 from orion_operator.placement import Plan, place_models
 from orion_operator.publish import Publisher
 from orion_operator.render import render
+from orion_operator.roller import Roller
+from orion_operator.rollout import Rollout
 from orion_operator.sightings import Trail, follow, reckoned_while_away, sightings
 from orion_operator.spec import ClusterSpec, read_spec
 from orion_operator.spec_models import ModelSpec
 from orion_operator.status import refused, status_of
 from orion_operator.store_link import Look, StoreLink
+from orion_operator.sweep import Sweep
 from orion_operator.troubles import of_error
 from orion_operator.view import View
 
 log = logging.getLogger(__name__)
 
 EVERY_S, SOON_S, COALESCE_S = 10.0, 2.0, 0.1
-SWEEP_S = 600.0
-"""A watch that began anew does not tell of what was deleted in between: names are compared."""
 STORE_S = 8.0
 """A store that is not reached holds up nothing for longer than this."""
 
@@ -57,6 +58,7 @@ class Reconciler:
         config: ConfigWriter,
         nodes: NodeWriter,
         publisher: Publisher,
+        roller: Roller,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,10 +69,12 @@ class Reconciler:
         self._config = config
         self._nodes = nodes
         self._publisher = publisher
+        self._roller = roller
+        self._sweep = Sweep(view, cluster, clock)
         self._metrics = metrics
         self._clock = clock
         self._trails: dict[str, Trail] = {}
-        self._looked_s = self._swept_s = clock()
+        self._looked_s = clock()
         self._away = False
         self.definition = ""
         self.problem = "starting"
@@ -123,7 +127,8 @@ class Reconciler:
         choice = ownership.choose(self._view.resources.items.values())
         if choice.make_default:
             await self._cluster.create_default()
-        await self._sweep()
+        await self._sweep.when_due()
+        rollout = await self._roller.step()
         await self._tell_losers(choice)
         active = choice.active
         if active is None:
@@ -136,11 +141,11 @@ class Reconciler:
             await self._refuse(active, "Invalid", text)
             self._note("")
             return EVERY_S
-        pause_s = await self._apply(active, spec)
+        pause_s = await self._apply(active, spec, rollout)
         self._note("")
         return pause_s
 
-    async def _apply(self, active: Resource, spec: ClusterSpec) -> float:
+    async def _apply(self, active: Resource, spec: ClusterSpec, rollout: Rollout) -> float:
         nodes = self._view.nodes.items
         belonging = labels.belonging(nodes.values(), spec, self._cluster.namespace)
         await self._nodes.label(belonging)  # before the store is asked: boards get their pods
@@ -165,6 +170,7 @@ class Reconciler:
             shared_with=self._config.shared_with,
             missing_images=describe(self._view.pods.items.values()),
             definition=self.definition,
+            rollout=rollout,
         )
         await self._publish(active, self.facts)
         await self._nodes.feed_back(boards, spec.feedback)
@@ -214,12 +220,3 @@ class Reconciler:
         for name, (reason, message) in choice.losers.items():
             await self._refuse(self._view.resources.items[name], reason, message)
         self._publisher.forget({r.uid for r in self._view.resources.items.values()})
-
-    async def _sweep(self) -> None:
-        if self._clock() - self._swept_s < SWEEP_S:
-            return
-        self._swept_s = self._clock()
-        nodes, resources, pods = await self._cluster.present()
-        self._view.nodes.keep(nodes)
-        self._view.resources.keep(resources)
-        self._view.pods.keep(pods)

@@ -25,6 +25,7 @@ from orion_operator.node_writer import NodeWriter
 from orion_operator.probes import Pulse, State, application
 from orion_operator.publish import Publisher
 from orion_operator.reconcile import Reconciler
+from orion_operator.roller import Roller
 from orion_operator.settings import Settings
 from orion_operator.store_link import StoreLink
 from orion_operator.view import View
@@ -93,7 +94,8 @@ async def _operate(
     config = ConfigWriter(link, lease, metrics, settings.namespace)
     nodes = NodeWriter(cluster, lease, metrics, settings.node_name, settings.deployment)
     publisher = Publisher(cluster, metrics, settings.status_interval_s)
-    reconciler = Reconciler(view, cluster, lease, link, config, nodes, publisher, metrics)
+    roller = Roller(view, cluster, lease)
+    reconciler = Reconciler(view, cluster, lease, link, config, nodes, publisher, roller, metrics)
     reconciler.definition = definition
     state.reconciler = reconciler
     passes = asyncio.create_task(reconciler.run(), name="reconciler")

@@ -91,15 +91,17 @@ def worth_writing(
     """Whether to write now. `since_s`: seconds since this operator's last write.
 
     A new generation of the spec is answered at once, and so is a resource that comes into force or
-    goes out of it, and Ready that turns True: somebody waits for it (`kubectl wait`). Ready that
-    turns False waits its turn, so that a system that comes and goes costs two writes in `quiet_s`
-    and not more.
+    goes out of it, Ready that turns True, and the begin and the end of an update: somebody waits
+    for it (`kubectl wait`). Ready that turns False waits its turn, so that a system that comes and
+    goes costs two writes in `quiet_s` and not more.
     """
     if material(new) == material(written):
         return False
     if new.observed_generation != written.observed_generation or _kinds(new) != _kinds(written):
         return True
-    return since_s >= quiet_s or (_is_ready(new) and not _is_ready(written))
+    if _holds(new, "BoardsUpdated") != _holds(written, "BoardsUpdated"):
+        return True
+    return since_s >= quiet_s or (_holds(new, "Ready") and not _holds(written, "Ready"))
 
 
 def _kinds(status: ClusterStatus) -> set[str]:
@@ -107,5 +109,5 @@ def _kinds(status: ClusterStatus) -> set[str]:
     return {condition.type for condition in status.conditions}
 
 
-def _is_ready(status: ClusterStatus) -> bool:
-    return any(c.type == "Ready" and c.status == "True" for c in status.conditions)
+def _holds(status: ClusterStatus, kind: str) -> bool:
+    return any(c.type == kind and c.status == "True" for c in status.conditions)

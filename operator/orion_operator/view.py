@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from orion_operator.images import PodFacts, read_pod
+from orion_operator.daemons import RevisionFacts, SetFacts, read_revision, read_set
 from orion_operator.nodes import NodeFacts, read_node
 from orion_operator.ownership import Resource, read_resource
+from orion_operator.pods import PodFacts, read_pod
 
 
 class _Named(Protocol):
@@ -54,7 +55,7 @@ class Cache(Generic[T]):
 
 
 class View:
-    """Nodes, resources and pods, and a bell for the reconciler."""
+    """Everything that is watched, and a bell for the reconciler."""
 
     def __init__(self) -> None:
         self.bell = asyncio.Event()
@@ -65,7 +66,9 @@ class View:
         self.resources: Cache[Resource] = Cache(
             read_resource, ring, lambda r: replace(r, status={})
         )
-        self.pods: Cache[PodFacts] = Cache(read_pod, ring, lambda pod: pod.missing)
+        self.pods: Cache[PodFacts] = Cache(read_pod, ring)
+        self.sets: Cache[SetFacts] = Cache(read_set, ring)
+        self.revisions: Cache[RevisionFacts] = Cache(read_revision, ring)
 
     def listed(self) -> None:
         """Everything was listed."""

@@ -21,7 +21,8 @@ from orion_contracts.health import Engine
 from orion_operator.board import Gates, Sighting
 from orion_operator.conditions import Observation, observe
 from orion_operator.facts import Facts, StoreFacts
-from orion_operator.images import PodFacts, describe, read_pod
+from orion_operator.images import describe
+from orion_operator.pods import PodFacts, read_pod
 from orion_operator.spec import read_spec
 from orion_operator.tables import model_rows, node_rows, summary
 from orion_operator.troubles import NO_TROUBLE, advice, of_error, of_settings
@@ -48,6 +49,7 @@ def test_a_cluster_that_serves() -> None:
         "Healthy": (True, "AllEligible"),
         "ModelsPlaced": (True, "NoneWanted"),
         "ConfigApplied": (True, "Applied"),
+        "BoardsUpdated": (True, "Current"),
         "EngineMismatch": (False, "Same"),
         "ImageMissing": (False, "AllThere"),
         "Conflict": (False, "AllOurs"),

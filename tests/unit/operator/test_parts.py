@@ -17,8 +17,8 @@ from orion_operator.config_writer import ConfigWriter
 from orion_operator.crd import REVISION, as_yaml, definition
 from orion_operator.definition import compare
 from orion_operator.handlers import Backoffs, make_registry, make_settings
-from orion_operator.images import PodFacts, read_pod
 from orion_operator.metrics import Metrics
+from orion_operator.pods import PodFacts, read_pod
 from orion_operator.settings import read_cleanup_settings, read_settings
 from orion_operator.view import Cache, View
 
@@ -84,24 +84,24 @@ def test_only_handlers_that_write_nothing_are_used() -> None:
     assert all(len(ast.unparse(f).splitlines()) <= 9 for f in functions)
 
 
-def test_the_registry_watches_three_kinds() -> None:
-    """Nodes, pods, our resources; nothing that patches."""
+def test_the_registry_watches_five_kinds() -> None:
+    """Nodes, pods, DaemonSets, their revisions, our resources; nothing that patches."""
     api: Any = None
     registry: Any = make_registry(View(), api)
     followed = {str(h.selector) for h in registry._watching.get_all_handlers()}
 
-    assert len(followed) == 3
+    assert len(followed) == 5
     assert not registry._changing.get_all_handlers()
     assert not registry._spawning.get_all_handlers()
 
 
 def test_kopf_writes_and_scans_nothing() -> None:
-    """Neither Events nor a search for namespaces and CRDs; only the release's pods."""
+    """Neither Events nor a search for namespaces and CRDs; only what is the release's."""
     settings: kopf.OperatorSettings = make_settings("orion")
 
     assert settings.scanning.disabled
     assert not settings.posting.enabled
-    assert [*settings.watching.label_selectors.values()] == ["app.kubernetes.io/instance=orion"]
+    assert [*settings.watching.label_selectors.values()] == ["app.kubernetes.io/instance=orion"] * 3
     assert not make_settings("").watching.label_selectors
 
 

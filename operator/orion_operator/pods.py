@@ -1,0 +1,70 @@
+"""What the operator needs of a Pod of its namespace (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orion_operator.loose import mapping, mappings
+
+UNAVAILABLE = frozenset(
+    {"ErrImageNeverPull", "ImagePullBackOff", "ErrImagePull", "InvalidImageName",
+     "ImageInspectError", "RegistryUnavailable"}
+)  # fmt: skip
+"""Why a container waits that cannot get its image."""
+REVISION_LABEL = "controller-revision-hash"
+"""On pods and ControllerRevisions, by Kubernetes: of which version of its template a pod is."""
+_LISTS = ("initContainerStatuses", "containerStatuses")
+
+
+@dataclass(frozen=True, slots=True)
+class MissingImage:
+    """One container that waits for its image."""
+
+    image: str
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodFacts:
+    """A pod of our namespace. `set`: the DaemonSet that it is of, or empty."""
+
+    name: str
+    uid: str = ""
+    node: str = ""
+    set: str = ""
+    revision: str = ""
+    ready: bool = False
+    ending: bool = False
+    missing: tuple[MissingImage, ...] = ()
+
+
+def read_pod(body: Mapping[str, Any]) -> PodFacts:
+    """From a Pod as the API server sends it."""
+    metadata, spec, status = (mapping(body.get(k)) for k in ("metadata", "spec", "status"))
+    node = str(spec.get("nodeName") or "")
+    missing: list[MissingImage] = []
+    for each in (c for name in _LISTS for c in mappings(status.get(name))):
+        reason = mapping(mapping(each.get("state")).get("waiting")).get("reason", "")
+        if reason in UNAVAILABLE:
+            missing.append(MissingImage(str(each.get("image", "")), node, str(reason)))
+    conditions = {c.get("type"): c.get("status") for c in mappings(status.get("conditions"))}
+    return PodFacts(
+        name=str(metadata["name"]),
+        uid=str(metadata.get("uid", "")),
+        node=node,
+        set=owning_set(metadata),
+        revision=str(mapping(metadata.get("labels")).get(REVISION_LABEL, "")),
+        ready=conditions.get("Ready") == "True",
+        ending=bool(metadata.get("deletionTimestamp")),
+        missing=tuple(missing),
+    )
+
+
+def owning_set(metadata: Mapping[str, Any]) -> str:
+    """The DaemonSet that controls the object, or empty."""
+    owners = mappings(metadata.get("ownerReferences"))
+    names = [o.get("name") for o in owners if o.get("kind") == "DaemonSet" and o.get("controller")]
+    return str(names[0]) if names else ""

@@ -1,0 +1,76 @@
+"""Replaces workers of an older template, one board at a time, by evicting their pods."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from orion_operator.api import ApiError
+from orion_operator.cluster import Cluster
+from orion_operator.lease import Lease
+from orion_operator.pods import PodFacts
+from orion_operator.rollout import Rollout, decide
+from orion_operator.view import View
+
+log = logging.getLogger(__name__)
+
+SEEN_S = 30.0
+"""By then the watch has told that an evicted pod is ending; asking twice does no harm."""
+
+
+class Roller:
+    """One step per pass."""
+
+    def __init__(
+        self,
+        view: View,
+        cluster: Cluster,
+        lease: Lease,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._view = view
+        self._cluster = cluster
+        self._lease = lease
+        self._clock = clock
+        self._asked: PodFacts | None = None
+        self._asked_s = 0.0
+        self._refused = ""
+
+    async def step(self) -> Rollout:
+        """Evict the worker whose turn it is, if any; what forbids it is told, not raised."""
+        view = self._view
+        alive = {node.name for node in view.nodes.items.values() if node.ready}
+        pods = view.pods.items
+        found = decide(
+            view.sets.items.values(), view.revisions.items.values(), pods.values(), alive
+        )
+        if found.next is None:
+            return found
+        if (asked := self._unseen()) is not None:
+            return replace(found, next=None, waits=f"{asked.name} on {asked.node} to end")
+        if not await self._lease.confirm():
+            return found
+        return await self._evict(found, found.next)
+
+    def _unseen(self) -> PodFacts | None:
+        """The pod that was asked to end and that the watch still shows as it was."""
+        asked = self._asked
+        if asked is None or self._clock() - self._asked_s > SEEN_S:
+            return None
+        now = self._view.pods.items.get(asked.name)
+        return asked if now is not None and now.uid == asked.uid and not now.ending else None
+
+    async def _evict(self, found: Rollout, pod: PodFacts) -> Rollout:
+        try:
+            await self._cluster.evict(pod.name, pod.uid)
+        except ApiError as error:
+            if str(error) != self._refused:
+                log.warning("%s on %s cannot be replaced: %s", pod.name, pod.node, error)
+                self._refused = str(error)
+            return replace(found, next=None, waits=f"leave to replace {pod.name}: {error}")
+        self._asked, self._asked_s, self._refused = pod, self._clock(), ""
+        log.info("replacing %s on %s: %d of %d boards run the newest worker", pod.name, pod.node,
+                 found.updated, found.total)  # fmt: skip
+        return found

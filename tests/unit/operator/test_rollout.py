@@ -1,0 +1,208 @@
+"""Workers are replaced one board at a time, over all classes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orion_operator.daemons import RevisionFacts, SetFacts, read_revision, read_set
+from orion_operator.pods import PodFacts, read_pod
+from orion_operator.rollout import Rollout, decide
+
+OLD, NEW = "5d4f", "77b9"
+
+
+def of(name: str, size: int = 1, **facts: Any) -> SetFacts:
+    """A DaemonSet whose controller is at rest."""
+    given: dict[str, Any] = {"ours": True, "settled": True, "desired": size, "available": size}
+    return SetFacts(name=name, **{**given, **facts})
+
+
+def pod(name: str, set_name: str = "w-8gb", revision: str = OLD, **facts: Any) -> PodFacts:
+    """A worker that serves, on a board of its own."""
+    given: dict[str, Any] = {"uid": f"uid-{name}", "node": f"pi-{name}", "ready": True}
+    return PodFacts(name=name, set=set_name, revision=revision, **{**given, **facts})
+
+
+def versions(*sets: str) -> list[RevisionFacts]:
+    """Each set had OLD and has NEW."""
+    return [
+        RevisionFacts(name=f"{s}-{hash_}", set=s, number=number, revision=hash_)
+        for s in sets
+        for number, hash_ in ((2, NEW), (1, OLD))
+    ]
+
+
+def step(pods: list[PodFacts], sets: list[SetFacts] | None = None, away: str = "") -> Rollout:
+    """One decision; all boards live but one."""
+    alive = {p.node for p in pods} - {away}
+    return decide(sets or [of("w-8gb", len(pods))], versions("w-8gb", "w-16gb"), pods, alive)
+
+
+def test_a_fleet_of_one_version_is_left_alone() -> None:
+    """Nothing to do is the rule."""
+    assert step([pod("a", revision=NEW), pod("b", revision=NEW)]) == Rollout(total=2, updated=2)
+    assert decide([], [], [pod("a")], {"pi-a"}) == Rollout()
+
+
+def test_classes_take_turns() -> None:
+    """One board of each class: the second waits until the first serves again."""
+    sets = [of("w-16gb"), of("w-8gb")]
+    first = step([pod("a", "w-16gb"), pod("b")], sets)
+    assert first.next is not None
+    assert first.next.name == "a"
+
+    for gone in (pod("a", "w-16gb", ending=True), pod("a2", "w-16gb", NEW, ready=False)):
+        now = step([gone, pod("b")], sets)
+        assert now.next is None
+        assert gone.name in now.waits
+    missing = step([pod("b")], sets)
+    assert missing.next is None
+    assert "w-16gb to get its worker" in missing.waits
+
+    second = step([pod("a2", "w-16gb", NEW), pod("b")], sets)
+    assert second.next is not None
+    assert (second.next.name, second.updated, second.total) == ("b", 1, 2)
+
+
+def test_a_new_worker_proves_itself_first() -> None:
+    """Ready, but not yet for minReadySeconds: Kubernetes does not count it as available."""
+    pods = [pod("a2", revision=NEW), pod("b")]
+    assert "for a while" in step(pods, [of("w-8gb", 2, available=1)]).waits
+    assert "its controller" in step(pods, [of("w-8gb", 2, settled=False)]).waits
+
+
+def test_what_does_not_serve_is_replaced_first() -> None:
+    """A version that cannot start gives way to one that can, though nothing else is ready."""
+    broken = [pod("a", ready=False), pod("b", ready=False), pod("c")]
+    found = step(broken, [of("w-8gb", 3, available=1)])
+    assert found.next is not None
+    assert found.next.name == "a"
+
+    waiting = step([pod("a2", revision=NEW, ready=False), *broken[1:]], [of("w-8gb", 3)])
+    assert waiting.next is None
+    assert "kubectl describe pod a2" in waiting.waits
+
+
+def test_a_dead_board_holds_up_nobody() -> None:
+    """Its pod is neither waited for nor replaced, even where it hangs in its end."""
+    for dead in (pod("a", ready=False), pod("a", ready=False, ending=True)):
+        found = step([dead, pod("b")], [of("w-8gb", 2, available=1)], away="pi-a")
+        assert found.next is not None
+        assert (found.next.name, found.total) == ("b", 1)
+
+
+def test_a_rollback_is_an_update() -> None:
+    """The number of a revision decides, not its age or name."""
+    back = [RevisionFacts(name="x", set="w-8gb", number=3, revision=OLD), *versions("w-8gb")[:1]]
+    found = decide([of("w-8gb")], back, [pod("a", revision=NEW)], {"pi-a"})
+    assert found.next is not None
+
+
+def test_sets_of_others_are_not_touched() -> None:
+    """Neither a DaemonSet with its own strategy nor one that is not ours."""
+    metadata = {"name": "w", "generation": 2, "labels": {"inference.orion.dev/class": "8gb"}}
+    status = {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberAvailable": 1}
+    body: dict[str, Any] = {
+        "metadata": metadata,
+        "spec": {"updateStrategy": {"type": "OnDelete"}},
+        "status": status,
+    }
+    assert read_set(body) == of("w", desired=3, available=1)
+    assert not read_set({**body, "metadata": {**metadata, "labels": {}}}).ours
+    rolling = {"updateStrategy": {"type": "RollingUpdate"}}
+    assert not read_set({**body, "spec": rolling}).ours
+    assert not read_set({**body, "status": {"observedGeneration": 1}}).settled
+    assert step([pod("a")], [replace(of("w-8gb"), ours=False)]) == Rollout()
+
+
+def test_pods_and_revisions_are_read() -> None:
+    """From what the API server sends; what is not a DaemonSet's counts for nothing."""
+    owner = {"kind": "DaemonSet", "name": "w", "controller": True}
+    metadata = {
+        "name": "w-x", "uid": "u", "labels": {"controller-revision-hash": NEW},
+        "ownerReferences": [owner],
+    }  # fmt: skip
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    read = read_pod({"metadata": metadata, "spec": {"nodeName": "pi"}, "status": ready})
+    assert read == PodFacts(name="w-x", uid="u", node="pi", set="w", revision=NEW, ready=True)
+    going = {**metadata, "deletionTimestamp": "2026-11-30T00:00:00Z"}
+    assert read_pod({"metadata": going}).ending
+
+    revision = read_revision({"metadata": metadata, "revision": 7})
+    assert revision == RevisionFacts(name="w-x", set="w", number=7, revision=NEW)
+    of_store = {"metadata": {**metadata, "ownerReferences": [{**owner, "kind": "StatefulSet"}]}}
+    assert read_revision(of_store).set == ""
+
+
+class Fleet:
+    """Boards of several classes whose pods end, start and get ready in any order, late or never
+    seen at once; what an operator does is told by `decide` alone."""
+
+    def __init__(self, classes: list[int], chance: random.Random) -> None:
+        self.chance = chance
+        self.pods = {
+            (c, b): pod(f"{c}-{b}", f"w-{c}") for c, size in enumerate(classes) for b in range(size)
+        }
+        self.sets = [of(f"w-{c}", size) for c, size in enumerate(classes)]
+        self.nodes = {p.node for p in self.pods.values()}
+        self.revisions = versions(*(s.name for s in self.sets))
+
+    def decide(self) -> Rollout:
+        """As the operator would."""
+        return decide(self.sets, self.revisions, self.pods.values(), self.nodes)
+
+    def away(self) -> int:
+        """Boards whose worker does not serve."""
+        serving = [p for p in self.pods.values() if p.ready and not p.ending]
+        return len(self.nodes) - len(serving)
+
+    def replace(self, chosen: PodFacts) -> None:
+        """The pod is asked to end."""
+        where = next(k for k, p in self.pods.items() if p.name == chosen.name)
+        self.pods[where] = replace(self.pods[where], ending=True)
+
+    def pass_time(self) -> None:
+        """Something happens to a board that is on its way."""
+        moving = [k for k, p in self.pods.items() if p.ending or not p.ready]
+        if not moving:
+            return
+        where = self.chance.choice(moving)
+        now = self.pods[where]
+        if now.ending:
+            name = f"{now.name}+"
+            self.pods[where] = replace(now, name=name, revision=NEW, ready=False, ending=False)
+        else:
+            self.pods[where] = replace(now, ready=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_never_two_boards_at_once_and_always_to_the_end(
+    classes: list[int], chance: random.Random
+) -> None:
+    """Whatever the order of events, one board is away at most, and the last one is reached."""
+    fleet = Fleet(classes, chance)
+    for _ in range(50 * len(fleet.pods)):
+        found = fleet.decide()
+        if found.done and fleet.away() == 0:
+            break
+        if found.next is not None and chance.random() < 0.7:
+            fleet.replace(found.next)
+        assert fleet.away() <= 1
+        if chance.random() < 0.6:
+            fleet.pass_time()
+    assert {p.revision for p in fleet.pods.values()} == {NEW}
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_a_broken_version_stops_at_the_first_board(broken: int) -> None:
+    """The others keep serving, however long it takes."""
+    pods = [pod("a", revision=NEW, ready=False), *(pod(f"b{n}") for n in range(broken))]
+    for _ in range(10):
+        assert step(pods, [of("w-8gb", broken + 1, available=broken)]).next is None
