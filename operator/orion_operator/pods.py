@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orion_operator.loose import mapping, mappings
+from orion_operator.loose import mapping, mappings, texts
 
 UNAVAILABLE = frozenset(
     {"ErrImageNeverPull", "ImagePullBackOff", "ErrImagePull", "InvalidImageName",
@@ -29,7 +29,8 @@ class MissingImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodFacts:
-    """A pod of our namespace. `set`: the DaemonSet that it is of, or empty."""
+    """A pod of our namespace. `node`: where it is, or is meant to be; `set`: the DaemonSet that it
+    is of; both may be empty."""
 
     name: str
     uid: str = ""
@@ -44,7 +45,7 @@ class PodFacts:
 def read_pod(body: Mapping[str, Any]) -> PodFacts:
     """From a Pod as the API server sends it."""
     metadata, spec, status = (mapping(body.get(k)) for k in ("metadata", "spec", "status"))
-    node = str(spec.get("nodeName") or "")
+    node = str(spec.get("nodeName") or _meant_for(spec))
     missing: list[MissingImage] = []
     for each in (c for name in _LISTS for c in mappings(status.get(name))):
         reason = mapping(mapping(each.get("state")).get("waiting")).get("reason", "")
@@ -61,6 +62,15 @@ def read_pod(body: Mapping[str, Any]) -> PodFacts:
         ending=bool(metadata.get("deletionTimestamp")),
         missing=tuple(missing),
     )
+
+
+def _meant_for(spec: Mapping[str, Any]) -> str:
+    """The node that a DaemonSet's pod waits to be bound to: Kubernetes writes it as an affinity."""
+    affinity = mapping(mapping(spec.get("affinity")).get("nodeAffinity"))
+    required = mapping(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
+    fields = [f for t in mappings(required.get("nodeSelectorTerms"))
+              for f in mappings(t.get("matchFields")) if f.get("key") == "metadata.name"]  # fmt: skip
+    return next(iter(texts(fields[0].get("values"))), "") if fields else ""
 
 
 def owning_set(metadata: Mapping[str, Any]) -> str:

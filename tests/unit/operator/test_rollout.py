@@ -134,6 +134,12 @@ def test_pods_and_revisions_are_read() -> None:
     going = {**metadata, "deletionTimestamp": "2026-11-30T00:00:00Z"}
     assert read_pod({"metadata": going}).ending
 
+    field = {"key": "metadata.name", "operator": "In", "values": ["pi-2"]}
+    required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    unbound = read_pod({"metadata": metadata, "spec": {"affinity": affinity}})
+    assert (unbound.node, unbound.ready) == ("pi-2", False)  # no room there: it holds up the rest
+
     revision = read_revision({"metadata": metadata, "revision": 7})
     assert revision == RevisionFacts(name="w-x", set="w", number=7, revision=NEW)
     of_store = {"metadata": {**metadata, "ownerReferences": [{**owner, "kind": "StatefulSet"}]}}
