@@ -68,8 +68,9 @@ def _meant_for(spec: Mapping[str, Any]) -> str:
     """The node that a DaemonSet's pod waits to be bound to: Kubernetes writes it as an affinity."""
     affinity = mapping(mapping(spec.get("affinity")).get("nodeAffinity"))
     required = mapping(affinity.get("requiredDuringSchedulingIgnoredDuringExecution"))
-    fields = [f for t in mappings(required.get("nodeSelectorTerms"))
-              for f in mappings(t.get("matchFields")) if f.get("key") == "metadata.name"]  # fmt: skip
+    terms = mappings(required.get("nodeSelectorTerms"))
+    fields = [f for term in terms for f in mappings(term.get("matchFields"))]
+    fields = [f for f in fields if f.get("key") == "metadata.name"]
     return next(iter(texts(fields[0].get("values"))), "") if fields else ""
 
 
