@@ -101,6 +101,23 @@ AT_ODDS: Mapping[str, tuple[str, Any, str]] = {
     "two priorities": (
         "priorityClasses.core", {"priorityClasses": {"core": "high"}}, "set create=false",
     ),
+    "a variable that the chart sets": (
+        "ollama.env.OLLAMA_HOST", {"ollama": {"env": {"OLLAMA_HOST": "0.0.0.0"}}}, "leave it out",
+    ),
+    "the same of a class": (
+        "nodeClasses.8gb.ollama.env.OLLAMA_NUM_PARALLEL",
+        {"nodeClasses": {"8gb": {"ollama": {"env": {"OLLAMA_NUM_PARALLEL": "4"}}}}},
+        "see nodeClasses.CLASS.slots",
+    ),
+    "a proxy's password": (
+        "ollama.env.HTTPS_PROXY",
+        {"ollama": {"env": {"HTTPS_PROXY": "http://me:hunter2@proxy.home:3128"}}},
+        "ollama.envSecret",
+    ),
+    "a class for nobody": (
+        "nodeClasses.excluded", {"nodeClasses": {"excluded": VALUES["nodeClasses"]["8gb"]}},
+        "another one",
+    ),
     "a flag that the chart sets": (
         "worker.extraArgs", {"worker": {"extraArgs": ["--slots=2"]}}, "nodeClasses",
     ),
@@ -147,6 +164,7 @@ def test_values_at_odds_are_refused_by_name(what: str, tool: str) -> None:
         {"externalRedis": {"address": "host:6380"}, "networkPolicy": {"enabled": False}},
         {"externalRedis": {"address": "redis://host/1"}},
         {"ollama": {"mode": "host"}, "worker": {"extraArgs": ["--prompt-cache-mib=256"]}},
+        {"ollama": {"env": {"HTTPS_PROXY": "http://proxy.home:3128/a@b", "NO_PROXY": "a@b"}}},
     ],
     ids=json.dumps,
 )
@@ -209,6 +227,8 @@ def refusal_of(role: str, values: matrix.Values, *flags: str) -> str:
         {"router": {"extraArgs": ["--redis-password=hunter2"]}},
         {"worker": {"extraArgs": ["--redis-password", "hunter2"]}},
         {"operator": {"extraArgs": ["--redis-password=hunter2"]}},
+        {"ollama": {"env": {"HTTP_PROXY": "http://hunter2@proxy:3128"}}},
+        {"nodeClasses": {"8gb": {"ollama": {"env": {"HTTP_PROXY": "http://a:hunter2@b"}}}}},
     ],
     ids=json.dumps,
 )
@@ -228,6 +248,8 @@ def objects_in(
         yield from objects_in(each, f"{path}/{name}")
     for name, each in schema.get("definitions", {}).items():
         yield from objects_in(each, f"#{name}")
+    for name, each in schema.get("patternProperties", {}).items():
+        yield from objects_in(each, f"{path}/{name}")
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), Mapping):
             yield from objects_in(schema[key], f"{path}/{key}")

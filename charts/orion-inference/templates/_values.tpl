@@ -4,6 +4,7 @@ Helpers of validate.yaml.
   orion.bytes     "640Mi"                          a quantity, or Valkey's 256mb, in bytes
   orion.redisPort "rediss://host:6380/0"           the port of a store's address; 6379 where it names none
   orion.ownFlags  (dict "root" $ "role" "worker")  flags that the chart sets, to what to use instead, as JSON
+  orion.checkEnv  (dict "where" "ollama.env" "env" .Values.ollama.env)  refuses what is not for Ollama's environment
 */}}
 
 {{- define "orion.bytes" -}}
@@ -42,4 +43,22 @@ Helpers of validate.yaml.
 {{- end -}}
 {{- end -}}
 {{- toJson $flags -}}
+{{- end -}}
+
+{{- define "orion.checkEnv" -}}
+{{- $class := "nodeClasses.CLASS" -}}
+{{- $own := dict
+  "HOME" "ollama.storage" "OLLAMA_MODELS" "ollama.storage" "OLLAMA_HOST" "ollama.mode"
+  "OLLAMA_NUM_PARALLEL" (printf "%s.slots" $class) "OLLAMA_MAX_LOADED_MODELS" (printf "%s.ollama.maxLoadedModels" $class)
+  "OLLAMA_CONTEXT_LENGTH" (printf "%s.ollama.contextLength" $class) "LLAMA_ARG_CACHE_RAM" (printf "%s.ollama.promptCacheMiB" $class)
+  "OLLAMA_MAX_QUEUE" "ollama.maxQueue" "OLLAMA_LOAD_TIMEOUT" "ollama.loadTimeout"
+-}}
+{{- range $name, $value := .env -}}
+{{- with get $own $name -}}
+{{- fail (printf "%s.%s: the chart sets this one itself; leave it out, and see %s" $.where $name .) -}}
+{{- end -}}
+{{- if regexMatch "://[^/?#]*@" $value -}}
+{{- fail (printf "%s.%s: a password here can be read in every manifest; put %s into a Secret and name that in ollama.envSecret" $.where $name $name) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
