@@ -48,7 +48,7 @@ def rows(schema: Schema, values: Mapping[str, Any], root: Schema, name: str = ""
             yield from rows(inner, default or {}, root, path)
         elif path == "nodeClasses":
             yield Row(path, ", ".join(f"`{c}`" for c in default), inner["description"])
-            one = resolved(inner["additionalProperties"], root)
+            (one,) = (resolved(named, root) for named in inner["patternProperties"].values())
             yield from of_classes(one, default, f"{path}.CLASS")
         elif key != "global":
             yield Row(path, shown(default), meaning(inner))

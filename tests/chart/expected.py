@@ -31,7 +31,12 @@ MISSPELT: Mapping[str, Any] = {
     "/store/allowedClients/cidrs/0": {"store": {"allowedClients": {"cidrs": ["my-laptop"]}}},
     "/worker/resources/limits/cpu": {"worker": {"resources": {"limits": {"cpu": 1.5}}}},
     "/externalRedis/address": {"externalRedis": {"address": "redis://me:secret@host:6379"}},
-    "OLLAMA_HOST": {"ollama": {"env": {"OLLAMA_HOST": "0.0.0.0"}}},
+    "at '/ollama/env': ": {"ollama": {"env": {"ollama_debug": "1"}}},
+    "at '/ollama/env/OLLAMA_DEBUG': ": {"ollama": {"env": {"OLLAMA_DEBUG": 1}}},
+    "at '/nodeClasses/8gb/ollama/env': ": {
+        "nodeClasses": {"8gb": {"ollama": {"env": {"ollama_debug": "1"}}}}
+    },
+    "at '/nodeClasses': ": {"nodeClasses": {"BIG": {"roles": ["worker"], "slots": 1}}},
     "storageClass": {"store": {"persistence": {"storageClass": "fast"}}},
     "/monitoring/serviceMonitor/interval": {"monitoring": {"serviceMonitor": {"interval": 30}}},
 }

@@ -1,7 +1,7 @@
-"""What a real API server says of the chart: schemas, Pod Security, rights, the node guard.
+"""What a real API server says of the chart: schemas, Pod Security, rights, the guards.
 
-Nothing is installed: only accounts, their rights and the guard are applied, in a namespace of the
-test's own; all else is a dry run.
+Nothing is installed: only accounts, their rights, the guards and the operator's Deployment without
+a pod are applied, in a namespace of the test's own; all else is a dry run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import yaml
 
 from chart import matrix
 from chart.expected import GOLDEN, MISSPELT
+from chart.guarded import CHANGES, RESTARTS, STATUS, UPGRADES
 from chart.rendering import (
     CHART,
     HELMS,
@@ -32,6 +33,7 @@ from chart.rendering import (
     helm,
     kind,
     objects,
+    one,
     pods,
     text,
 )  # fmt: skip
@@ -57,6 +59,9 @@ NODE: Object = {"apiVersion": "v1", "kind": "Node", "metadata": {
     "labels": {"kubernetes.io/hostname": "somewhere"},
     "annotations": {"kwok.x-k8s.io/node": "fake"},
 }}  # fmt: skip
+NODE_NAME = f"node/{NODE['metadata']['name']}"
+DEPLOYMENT = "deployment/orion-inference-operator"
+DEFINITION = f"crd/{kubernetes.CRD_NAME}"
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
@@ -98,19 +103,26 @@ def namespaces() -> Iterator[Make]:
 
 
 @pytest.fixture(scope="module")
-def schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Strict schemas of everything that the server knows, our own resource included."""
+def definition() -> Iterator[Path]:
+    """Our CRD's folder; the server has what is in it."""
     crd = str(CHART / "crds")
     there = kubectl("get", "crd", kubernetes.CRD_NAME)[0] == 0
     must("apply", "--server-side", "--force-conflicts", "-f", crd)
     must("wait", "--for=condition=established", f"crd/{kubernetes.CRD_NAME}")
+    yield CHART / "crds"
+    if not there and not json.loads(must("get", "icl", "-A", "-o", "json"))["items"]:
+        kubectl("delete", "-f", crd, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def schemas(definition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Strict schemas of everything that the server knows, our own resource included."""
+    del definition
     _wait_for_schema()
     folder = tmp_path_factory.mktemp("schemas")
     script = [sys.executable, str(ROOT / "scripts/chart_schemas.py"), str(folder)]
     subprocess.run(script, check=True, timeout=120)
-    yield folder
-    if not there and not json.loads(must("get", "icl", "-A", "-o", "json"))["items"]:
-        kubectl("delete", "-f", crd, "--wait=false")
+    return folder
 
 
 def _wait_for_schema() -> None:
@@ -213,20 +225,31 @@ def test_04_host_path_mode_warns_of_its_volume_and_of_prepare(namespaces: Make) 
 
 
 @pytest.fixture(scope="module")
-def account(namespaces: Make) -> Iterator[str]:
-    """Accounts, rights and the node guard of a release, applied; the namespace that they are in."""
+def account(namespaces: Make, definition: Path) -> Iterator[str]:
+    """Accounts, rights and guards of a release, applied; the namespace that they are in."""
+    del definition
     namespace = namespaces("privileged")
+    rendered = objects({"feedback": {"enabled": True}}, namespace=namespace)
     found = kind(
-        objects({"feedback": {"enabled": True}}, namespace=namespace),
+        rendered,
         "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
         "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
     )  # fmt: skip
-    everything = yaml.safe_dump_all(found)
+    deployment = one(rendered, "Deployment/orion-inference-operator")
+    idle = {**deployment, "spec": {**deployment["spec"], "replicas": 0}}
+    everything = yaml.safe_dump_all([*found, idle])
     must("apply", "-f", "-", stdin=everything)
     must("apply", "-f", "-", stdin=json.dumps(NODE))
     deadline = time.monotonic() + GUARDED_WITHIN_S
-    while not patched(namespace, CHANGES["another label"][0]):
-        assert time.monotonic() < deadline, "the server does not apply the node guard"
+    while not all(
+        patched(namespace, what, patch)
+        for what, patch in (
+            (NODE_NAME, CHANGES["another label"][0]),
+            (DEPLOYMENT, RESTARTS["a label"][0]),
+            (DEFINITION, UPGRADES["a label"][0]),
+        )
+    ):
+        assert time.monotonic() < deadline, "the server does not apply the guards"
     yield namespace
     kubectl("delete", "node", NODE["metadata"]["name"])
     kubectl("delete", "--wait=false", "-f", "-", stdin=everything)
@@ -268,37 +291,17 @@ def test_08_rights_are_the_golden_ones(name: str, account: str) -> None:
     assert rights(account, f"orion-inference-{name}") - common == golden
 
 
-CHANGES = {
-    "our label": ('{"metadata":{"labels":{"inference.orion.dev/class":"8gb"}}}', ""),
-    "our taint": (
-        '{"spec":{"taints":[{"key":"inference.orion.dev/gated","effect":"PreferNoSchedule"}]}}',
-        "",
-    ),
-    "another label": ('{"metadata":{"labels":{"team":"robots"}}}', "labels under"),
-    "a label less": ('{"metadata":{"labels":{"kubernetes.io/hostname":null}}}', "labels under"),
-    "a label's value": ('{"metadata":{"labels":{"kubernetes.io/hostname":"x"}}}', "labels under"),
-    "an annotation": ('{"metadata":{"annotations":{"inference.orion.dev/a":"b"}}}', "annotations"),
-    "a finalizer": ('{"metadata":{"finalizers":["kopf.dev/finalizer"]}}', "finalizers"),
-    "another taint": ('{"spec":{"taints":[{"key":"a","effect":"NoExecute"}]}}', "taints under"),
-    "a cordon": ('{"spec":{"unschedulable":true}}', "rest of a node"),
-}
-STATUS = {
-    "our condition": (
-        '{"status":{"conditions":[{"type":"InferenceReady","status":"True"}]}}', "",
-    ),
-    "another condition": (
-        '{"status":{"conditions":[{"type":"Ready","status":"True"}]}}', "InferenceReady only",
-    ),
-    "the capacity": ('{"status":{"capacity":{"memory":"1Ti"}}}', "InferenceReady only"),
-}  # fmt: skip
-
-
-def patched(namespace: str, patch: str, *more: str) -> str:
-    """What the server says to the operator's patch of the test's node; empty: it takes it."""
+def as_operator(namespace: str) -> list[str]:
+    """A dry run with the operator's rights."""
     who = f"system:serviceaccount:{namespace}:orion-inference-operator"
-    name = NODE["metadata"]["name"]
-    status, _, errors = kubectl("patch", "node", name, "--type=strategic", "-p", patch,
-                                "--dry-run=server", "--as", who, *more)  # fmt: skip
+    return ["-n", namespace, "--dry-run=server", "--as", who]
+
+
+def patched(namespace: str, what: str, patch: str, *more: str) -> str:
+    """What the server says to the operator's patch; empty: it takes it."""
+    way = "merge" if what == DEFINITION else "strategic"
+    status, _, errors = kubectl("patch", what, f"--type={way}", "-p", patch,
+                                *as_operator(namespace), *more)  # fmt: skip
     return errors if status else ""
 
 
@@ -323,14 +326,56 @@ def may_read_status(namespace: str) -> Generator[None]:
 @pytest.mark.parametrize("what", [*CHANGES, *STATUS])
 def test_the_node_guard_lets_our_changes_through_only(what: str, account: str) -> None:
     """Labels and taints under our prefix and our condition; the message says what is allowed."""
-    patch, refusal = (CHANGES | STATUS)[what]
+    patch, refusal = {**CHANGES, **STATUS}[what]
     if what in STATUS:
         with may_read_status(account):
-            said = patched(account, patch, "--subresource=status")
+            said = patched(account, NODE_NAME, patch, "--subresource=status")
     else:
-        said = patched(account, patch)
+        said = patched(account, NODE_NAME, patch)
 
     assert refusal in said if refusal else said == "", said
+
+
+@pytest.mark.parametrize("what", RESTARTS)
+def test_the_deployment_guard_lets_a_restart_through_only(what: str, account: str) -> None:
+    """The annotation by which the operator leaves a board, and nothing that its pods would run."""
+    patch, refusal = RESTARTS[what]
+    said = patched(account, DEPLOYMENT, patch)
+
+    assert refusal in said if refusal else said == "", said
+
+
+@pytest.mark.parametrize("what", UPGRADES)
+def test_the_definition_guard_lets_an_upgrade_through_only(what: str, account: str) -> None:
+    """A newer revision, but no webhook, name or owner."""
+    patch, refusal = UPGRADES[what]
+    said = patched(account, DEFINITION, patch)
+
+    assert refusal in said if refusal else said == "", said
+
+
+def newer(definition: Path) -> Object:
+    """Our CRD as a later operator would carry it: one more revision, one more field."""
+    (file,) = definition.iterdir()
+    found: Object = yaml.safe_load(file.read_text())
+    found["metadata"]["annotations"][kubernetes.REVISION_ANNOTATION] = "99"
+    (version,) = found["spec"]["versions"]
+    fields = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    fields["later"] = {"type": "string", "maxLength": 9}
+    return found
+
+
+def test_the_definition_guard_lets_the_operator_upgrade(account: str, definition: Path) -> None:
+    """Server-side apply of a newer schema passes; one that stops serving our version does not."""
+    apply = ["apply", "--server-side", "--force-conflicts", "--validate=false",
+             f"--field-manager={kubernetes.OPERATOR}", "-f", "-"]  # fmt: skip
+    later = newer(definition)
+    status, _, errors = kubectl(*apply, *as_operator(account), stdin=json.dumps(later))
+    assert status == 0, errors
+    later["spec"]["versions"][0]["served"] = False
+    _, _, errors = kubectl(*apply, *as_operator(account), stdin=json.dumps(later))
+
+    assert "nor stop serving it" in errors
 
 
 @pytest.mark.parametrize("tool", HELMS)

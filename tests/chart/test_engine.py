@@ -9,7 +9,7 @@ import re
 import pytest
 
 from chart import matrix
-from chart.rendering import CHART, Object, Pod, kind, objects, pods, text
+from chart.rendering import CHART, Object, Pod, Refused, kind, objects, pods, text
 
 pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
 every_combination = pytest.mark.parametrize("name", matrix.COMBINATIONS)
@@ -74,6 +74,40 @@ def test_environment_of_a_class_wins() -> None:
 
     assert {k: v["OLLAMA_DEBUG"] for k, v in found.items()} == {"16gb": "0", "-8gb": "1"}
     assert {v["OLLAMA_FLASH_ATTENTION"] for v in found.values()} == {"1"}
+
+
+def engine(values: matrix.Values) -> Object:
+    """Ollama's container on a small board."""
+    owner = "DaemonSet/orion-inference-worker-8gb"
+    return next(p for p in pods(objects(values)) if p.owner == owner).container("ollama")
+
+
+def test_no_variable_of_ollama_is_there_twice() -> None:
+    """One that is given takes the place of the chart's, or is refused: server-side apply takes no
+    list that has a name twice."""
+    to_be_changed = {"OLLAMA_KEEP_ALIVE", "OLLAMA_NO_CLOUD", "OLLAMA_NOPRUNE"}
+    there = set(environment(engine({})))
+
+    assert to_be_changed < there
+    for name in to_be_changed:
+        given = engine({"ollama": {"env": {name: "mine"}}})["env"]
+        assert [each["value"] for each in given if each["name"] == name] == ["mine"]
+    for name in there - to_be_changed:
+        with pytest.raises(Refused, match=rf"ollama\.env\.{name}: the chart sets this one itself"):
+            engine({"ollama": {"env": {name: "mine"}}})
+
+
+def test_a_secret_of_ollama_is_ollamas_alone() -> None:
+    """ollama.envSecret: a reference in that container of each worker, and in no other."""
+    found = objects({"ollama": {"envSecret": "proxy"}})
+    having = {
+        (each.component, container["name"]): container["envFrom"]
+        for each in pods(found)
+        for container in each.containers
+        if "envFrom" in container
+    }
+
+    assert having == {("worker", "ollama"): [{"secretRef": {"name": "proxy"}}]}
 
 
 def passwords_mounted(pod: Pod) -> set[str]:

@@ -10,7 +10,8 @@ import pytest
 
 from chart import matrix
 from chart.expected import GOLDEN
-from chart.rendering import NAMESPACE, Object, kind, objects, title
+from chart.rendering import NAMESPACE, Object, kind, objects, one, title
+from orion_contracts import kubernetes
 
 pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
 FEEDBACK = {"feedback": {"enabled": True}}
@@ -75,16 +76,47 @@ def test_07_only_the_operator_is_bound(name: str) -> None:
         assert role in {title(each) for each in found}
 
 
-def test_node_guard_covers_what_rbac_cannot_say() -> None:
+GUARDED = {
+    "node": ({("", "nodes"), ("", "nodes/status")}, kubernetes.PREFIX),
+    "deployment": ({("apps", "deployments")}, kubernetes.RESTARTED_ANNOTATION),
+    "definition": (
+        {("apiextensions.k8s.io", "customresourcedefinitions")}, kubernetes.REVISION_ANNOTATION,
+    ),
+}  # fmt: skip
+"""Guard to the resources that it watches and what of ours it lets through."""
+
+
+@pytest.mark.parametrize("guard", GUARDED)
+def test_a_guard_covers_what_rbac_cannot_say(guard: str) -> None:
     """The policy is about the operator's account, refuses rather than ignores, and is bound."""
     found = objects()
-    (policy,) = kind(found, "ValidatingAdmissionPolicy")
-    (binding,) = kind(found, "ValidatingAdmissionPolicyBinding")
+    name = f"{NAMESPACE}-orion-inference-{guard}-guard"
+    policy = one(found, f"ValidatingAdmissionPolicy/{name}")
+    binding = one(found, f"ValidatingAdmissionPolicyBinding/{name}")
     (condition,) = policy["spec"]["matchConditions"]
+    resources, ours = GUARDED[guard]
 
     assert f"system:serviceaccount:{NAMESPACE}:orion-inference-operator" in condition["expression"]
     assert policy["spec"]["failurePolicy"] == "Fail"
-    assert binding["spec"] == {
-        "policyName": policy["metadata"]["name"],
-        "validationActions": ["Deny"],
+    assert binding["spec"] == {"policyName": name, "validationActions": ["Deny"]}
+    assert {
+        (group, resource)
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    } == resources
+    assert ours in json.dumps(policy["spec"])
+
+
+def test_every_patch_of_what_others_own_is_guarded() -> None:
+    """What the operator may patch is its own kind's status, an Event, or behind a guard."""
+    found = objects(FEEDBACK)
+    patched = {
+        (rule["group"], resource)
+        for rule in rules(kind(found, "Role", "ClusterRole"))
+        if "patch" in rule["verbs"]
+        for resource in rule["resources"]
     }
+    own = {("", "events"), (kubernetes.GROUP, f"{kubernetes.PLURAL}/status")}
+
+    assert patched - own == {each for resources, _ in GUARDED.values() for each in resources}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+import orion_agent.settings
+import orion_operator.settings
+import orion_router.settings
 from chart import matrix
 from chart.expected import MISSPELT
-from chart.rendering import CHART, HELMS, ROOT, Refused, text
+from chart.rendering import CHART, HELMS, ROOT, Refused, objects, pod, text
 from servers.needs import demand
 
 pytestmark = [pytest.mark.needs("helm"), pytest.mark.timeout(60)]
@@ -22,16 +26,106 @@ VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 FREE = {"global"}
 """Objects that we do not read."""
 
-AT_ODDS: Mapping[str, Any] = {
-    "router.allowUnauthenticated": {"router": {"service": {"type": "LoadBalancer"}}},
-    "router.ingress.host": {"router": {"allowUnauthenticated": True, "ingress": {"enabled": True}}},
-    "nodeClasses": {"nodeClasses": {"16gb": None}},
-    "store.allowedClients.cidrs": {"store": {"service": {"type": "NodePort"}}},
-    "externalRedis.caSecret": {"externalRedis": {"address": "host:6379", "caSecret": "ca"}},
-    "externalRedis.auth.username": {
-        "externalRedis": {"address": "host:6379", "auth": {"username": "me", "perRole": False}}
-    },
-}
+THEIRS = {"address": "host:6379", "auth": {"existingSecret": "theirs"}}
+AT_ODDS: Mapping[str, tuple[str, Any, str]] = {
+    "open to the world": (
+        "router.allowUnauthenticated", {"router": {"service": {"type": "LoadBalancer"}}},
+        "keep router.service.type=ClusterIP",
+    ),
+    "an Ingress for no host": (
+        "router.ingress.host",
+        {"router": {"allowUnauthenticated": True, "ingress": {"enabled": True}}}, "host name",
+    ),
+    "no router": ("nodeClasses", {"nodeClasses": {"16gb": None}}, "no class has the role router"),
+    "a store for everybody": (
+        "store.allowedClients.cidrs", {"store": {"service": {"type": "NodePort"}}},
+        "for example [",
+    ),
+    "more than fits": (
+        "store.maxMemory", {"store": {"maxMemory": "1gb"}},
+        "set store.resources.limits.memory=2048Mi",
+    ),
+    "a little more than fits": (
+        "store.maxMemory",
+        {"store": {"maxMemory": "256mb", "resources": {"limits": {"memory": "512M"}}}},
+        "set store.resources.limits.memory=512Mi",
+    ),
+    "no memory to speak of": (
+        "store.maxMemory", {"store": {"resources": {"limits": {"memory": "640m"}}}}, "lower it",
+    ),
+    "a certificate without TLS": (
+        "externalRedis.caSecret", {"externalRedis": {"address": "host:6379", "caSecret": "ca"}},
+        "externalRedis.address=rediss://",
+    ),
+    "a user without a password": (
+        "externalRedis.auth.username",
+        {"externalRedis": {"address": "host:6379", "auth": {"username": "me", "perRole": False}}},
+        "externalRedis.auth.existingSecret",
+    ),
+    "one user for three roles": (
+        "externalRedis.auth.username",
+        {"externalRedis": {
+            "address": "host:6379", "auth": {"username": "me", "existingSecret": "theirs"},
+        }},
+        "set perRole=false",
+    ),
+    "a closed port": (
+        "externalRedis.port", {"externalRedis": {"address": "rediss://host:6380/0"}},
+        "set externalRedis.port=6380",
+    ),
+    "a port for nothing": (
+        "externalRedis.port", {"externalRedis": {"address": "host", "port": 6380}},
+        "set externalRedis.port=6379",
+    ),
+    "passwords of another store": (
+        "store.auth.existingSecret",
+        {"externalRedis": THEIRS, "store": {"auth": {"existingSecret": "mine"}}},
+        "externalRedis.auth.existingSecret",
+    ),
+    "encryption of another store": (
+        "store.tls.secretName",
+        {"externalRedis": THEIRS, "store": {"tls": {"secretName": "mine"}}},
+        "externalRedis.caSecret",
+    ),
+    "passwords of no store": (
+        "externalRedis.auth.existingSecret",
+        {"externalRedis": {"auth": {"existingSecret": "theirs"}}}, "set the address",
+    ),
+    "a user of no store": (
+        "externalRedis.auth.username", {"externalRedis": {"auth": {"username": "me"}}},
+        "set the address",
+    ),
+    "an authority of no store": (
+        "externalRedis.caSecret", {"externalRedis": {"caSecret": "ca"}}, "set the address",
+    ),
+    "two priorities": (
+        "priorityClasses.core", {"priorityClasses": {"core": "high"}}, "set create=false",
+    ),
+    "a variable that the chart sets": (
+        "ollama.env.OLLAMA_HOST", {"ollama": {"env": {"OLLAMA_HOST": "0.0.0.0"}}}, "leave it out",
+    ),
+    "the same of a class": (
+        "nodeClasses.8gb.ollama.env.OLLAMA_NUM_PARALLEL",
+        {"nodeClasses": {"8gb": {"ollama": {"env": {"OLLAMA_NUM_PARALLEL": "4"}}}}},
+        "see nodeClasses.CLASS.slots",
+    ),
+    "a proxy's password": (
+        "ollama.env.HTTPS_PROXY",
+        {"ollama": {"env": {"HTTPS_PROXY": "http://me:hunter2@proxy.home:3128"}}},
+        "ollama.envSecret",
+    ),
+    "a class for nobody": (
+        "nodeClasses.excluded", {"nodeClasses": {"excluded": VALUES["nodeClasses"]["8gb"]}},
+        "another one",
+    ),
+    "a flag that the chart sets": (
+        "worker.extraArgs", {"worker": {"extraArgs": ["--slots=2"]}}, "nodeClasses",
+    ),
+    "the same, shortened": (
+        "router.extraArgs", {"router": {"extraArgs": ["--http-p=9"]}}, "leave it out",
+    ),
+}  # fmt: skip
+"""What is wrong, to the value that the message names, the values, and the remedy in it."""
 
 
 @pytest.mark.parametrize("tool", HELMS)
@@ -47,15 +141,80 @@ def test_a_wrong_value_is_refused_by_name(where: str, tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", HELMS)
-@pytest.mark.parametrize("where", AT_ODDS)
-def test_values_at_odds_are_refused_by_name(where: str, tool: str) -> None:
+@pytest.mark.parametrize("what", AT_ODDS)
+def test_values_at_odds_are_refused_by_name(what: str, tool: str) -> None:
     """Each for itself is fine, together they are not: the message names one and the remedy."""
     demand(tool)
+    where, values, remedy = AT_ODDS[what]
 
     with pytest.raises(Refused) as refusal:
-        text(AT_ODDS[where], name=tool)
+        text(values, name=tool)
 
     assert f"{where}: " in str(refusal.value)
+    assert remedy in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"store": {"maxMemory": "1gb", "resources": {"limits": {"memory": "2Gi"}}}},
+        {"store": {"maxMemory": "320mb"}},
+        {"externalRedis": {"address": "host:6380", "port": 6380}},
+        {"externalRedis": {"address": "host"}},
+        {"externalRedis": {"address": "host:6380"}, "networkPolicy": {"enabled": False}},
+        {"externalRedis": {"address": "redis://host/1"}},
+        {"ollama": {"mode": "host"}, "worker": {"extraArgs": ["--prompt-cache-mib=256"]}},
+        {"ollama": {"env": {"HTTPS_PROXY": "http://proxy.home:3128/a@b", "NO_PROXY": "a@b"}}},
+    ],
+    ids=json.dumps,
+)
+def test_values_that_go_together_are_taken(values: matrix.Values) -> None:
+    """No refusal is wider than its reason."""
+    assert "kind: Deployment" in text(values)
+
+
+PROGRAMS = {
+    "router": ("Deployment/orion-inference-router", orion_router.settings.Settings.read),
+    "worker": ("DaemonSet/orion-inference-worker-8gb", orion_agent.settings.read_settings),
+    "operator": ("Deployment/orion-inference-operator", orion_operator.settings.read_settings),
+}
+
+
+@pytest.mark.parametrize("mode", ["sidecar", "host"])
+@pytest.mark.parametrize("role", PROGRAMS)
+def test_a_flag_that_the_chart_sets_is_refused_and_no_other(
+    role: str, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Arguments and variables of the rendered container; every other flag of the program goes."""
+    owner, read = PROGRAMS[role]
+    ollama = {"ollama": {"mode": mode}}
+    container = pod(objects(ollama), owner).container(role)
+    with pytest.raises(SystemExit):
+        read(["--help"], {})
+    known = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    own = {argument.partition("=")[0] for argument in container["args"]}
+    own |= known & {flag(each["name"]) for each in container["env"]}
+    own |= known & {"--lease"}  # the Role names it
+    others = known - own - {"--redis-password"}
+
+    assert own <= known
+    assert f"{role}.extraArgs" not in refusal_of(role, ollama, *others)
+    for each in own:
+        assert f"{role}.extraArgs: {each} " in refusal_of(role, ollama, each)
+
+
+def flag(variable: str) -> str:
+    """ORION_HTTP_PORT is --http-port."""
+    return "--" + variable.removeprefix("ORION_").replace("_", "-").lower()
+
+
+def refusal_of(role: str, values: matrix.Values, *flags: str) -> str:
+    """What helm says against further flags; empty: nothing."""
+    try:
+        text({**values, role: {"extraArgs": [f"{each}=1" for each in flags]}})
+    except Refused as refusal:
+        return str(refusal)
+    return ""
 
 
 @pytest.mark.parametrize(
@@ -68,6 +227,8 @@ def test_values_at_odds_are_refused_by_name(where: str, tool: str) -> None:
         {"router": {"extraArgs": ["--redis-password=hunter2"]}},
         {"worker": {"extraArgs": ["--redis-password", "hunter2"]}},
         {"operator": {"extraArgs": ["--redis-password=hunter2"]}},
+        {"ollama": {"env": {"HTTP_PROXY": "http://hunter2@proxy:3128"}}},
+        {"nodeClasses": {"8gb": {"ollama": {"env": {"HTTP_PROXY": "http://a:hunter2@b"}}}}},
     ],
     ids=json.dumps,
 )
@@ -87,6 +248,8 @@ def objects_in(
         yield from objects_in(each, f"{path}/{name}")
     for name, each in schema.get("definitions", {}).items():
         yield from objects_in(each, f"#{name}")
+    for name, each in schema.get("patternProperties", {}).items():
+        yield from objects_in(each, f"{path}/{name}")
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), Mapping):
             yield from objects_in(schema[key], f"{path}/{key}")

@@ -11,10 +11,13 @@ from chart.rendering import Object, pods
 
 NAMESPACE, RELEASE, CHART = "orion", "orion-inference", "charts/orion-inference"
 KINDS = {
+    "clusterrole": "ClusterRole", "clusterrolebinding": "ClusterRoleBinding",
     "crd": "CustomResourceDefinition", "deploy": "Deployment", "ds": "DaemonSet",
     "icl": "InferenceCluster", "namespace": "Namespace", "node": "Node", "nodes": "Node",
-    "pod": "Pod", "pods": "Pod", "pvc": "PersistentVolumeClaim", "secret": "Secret",
-    "lease": "Lease", "sts": "StatefulSet", "svc": "Service",
+    "pod": "Pod", "pods": "Pod", "priorityclass": "PriorityClass", "pv": "PersistentVolume",
+    "pvc": "PersistentVolumeClaim", "secret": "Secret", "lease": "Lease", "sts": "StatefulSet",
+    "svc": "Service", "validatingadmissionpolicy": "ValidatingAdmissionPolicy",
+    "validatingadmissionpolicybinding": "ValidatingAdmissionPolicyBinding",
 }  # fmt: skip
 READERS = frozenset({"delete", "describe", "edit", "get", "label", "taint"})
 ON_NODES = frozenset({"cordon", "drain", "uncordon"})

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
+from chart import matrix
 from chart.rendering import Object, kind, objects
 from docs import cluster_commands
 from docs.cluster_commands import CHART, NAMESPACE, RELEASE, commands, options, plain, references
@@ -20,6 +21,7 @@ from docs.pages import ROOT, anchors, links, section
 from orion_contracts.kubernetes import CRD_NAME
 
 WITH_FEEDBACK = {"feedback": {"enabled": True}}
+CLAIM = matrix.CHOICES["ollama"]["claim"]
 named = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -64,7 +66,7 @@ def test_commands_name_what_is_there(page: Path) -> None:
     """kubectl: objects, containers, labels and accounts of the rendered chart. helm: our release
     and chart."""
     found = objects(namespace=NAMESPACE)
-    there = cluster_commands.there(found, CRD_NAME)
+    there = cluster_commands.there([*found, *objects(CLAIM, namespace=NAMESPACE)], CRD_NAME)
     accounts = {f"system:serviceaccount:{NAMESPACE}:{a['metadata']['name']}"
                 for a in kind(found, "ServiceAccount")}  # fmt: skip
     for words in commands(page.read_text()):
@@ -79,6 +81,37 @@ def test_commands_name_what_is_there(page: Path) -> None:
         assert given.get("-c", "ollama") in cluster_commands.containers(found), words
         if "-l" in given:
             assert given["-l"] in cluster_commands.labels(found), words
+
+
+@pytest.mark.needs("helm")
+@pytest.mark.timeout(60)
+def test_what_a_deleted_namespace_leaves_is_listed() -> None:
+    """Every object of no namespace, in any mode, has its command among those of Uninstall."""
+    left = {
+        f"{each['kind']}/{each['metadata']['name']}"
+        for each in [*objects(namespace=NAMESPACE), *objects(CLAIM, namespace=NAMESPACE)]
+        if "namespace" not in each["metadata"]
+    }
+    told = {
+        reference
+        for words in commands(section("docs/kubernetes/operations.md", "Uninstall"))
+        if words[:2] == ["kubectl", "delete"]
+        for reference in references(words)
+    }
+
+    assert left <= told
+
+
+@pytest.mark.needs("helm")
+@pytest.mark.timeout(60)
+def test_every_guard_is_explained() -> None:
+    """Each admission policy has its row in rbac.md."""
+    text = section("docs/kubernetes/rbac.md", "What the guards add")
+    guards = kind(objects(namespace=NAMESPACE), "ValidatingAdmissionPolicy")
+
+    assert {each["metadata"]["name"] for each in guards} == set(
+        re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)
+    )
 
 
 @pytest.mark.needs("helm")

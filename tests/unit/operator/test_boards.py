@@ -70,6 +70,15 @@ def test_labels_that_are_right_are_not_written_again() -> None:
     assert belonging(nodes, read_spec({}), NAMESPACE).changes == {"wrong": right}
 
 
+def test_a_board_that_was_excluded_beforehand_stays_so() -> None:
+    """Labelled by hand before the installation, to keep even the operator away: only the owner is
+    added, so there is no moment without the label."""
+    nodes = nodes_of(node_body("pi-4gb", memory="3800Mi", labels={CLASS: "excluded"}))
+    found = belonging(nodes, read_spec({}), NAMESPACE)
+
+    assert found.changes == {"pi-4gb": {CLASS: "excluded", OWNER: NAMESPACE}}
+
+
 def test_a_board_of_another_namespace_is_left_alone() -> None:
     """Whoever wrote the owner: its labels are not touched, and it is no board of ours."""
     nodes = nodes_of(node_body("theirs", labels={OWNER: "lab"}), node_body("ours"))

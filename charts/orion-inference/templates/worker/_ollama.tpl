@@ -30,18 +30,19 @@ The engine beside the agent: a native sidecar, which starts before the agent and
       value: {{ $ollama.loadTimeout | quote }}
     - name: OLLAMA_CONTEXT_LENGTH
       value: {{ $class.ollama.contextLength | quote }}
-    - name: OLLAMA_KEEP_ALIVE
-      value: 24h
-    - name: OLLAMA_NO_CLOUD
-      value: "1"
-    - name: OLLAMA_NOPRUNE
-      value: "1"
     - name: LLAMA_ARG_CACHE_RAM
       value: {{ $class.ollama.promptCacheMiB | quote }}
-    {{- range $name, $value := merge (dict) $class.ollama.env $ollama.env }}
+    {{- /* One entry for each name: server-side apply refuses a list that has one twice. */}}
+    {{- $defaults := dict "OLLAMA_KEEP_ALIVE" "24h" "OLLAMA_NO_CLOUD" "1" "OLLAMA_NOPRUNE" "1" }}
+    {{- range $name, $value := merge (dict) $class.ollama.env $ollama.env $defaults }}
     - name: {{ $name }}
       value: {{ $value | quote }}
     {{- end }}
+  {{- with $ollama.envSecret }}
+  envFrom:
+    - secretRef:
+        name: {{ . }}
+  {{- end }}
   # The agent leaves the mark while the engine hangs. No startup probe: the agent starts right after the engine.
   livenessProbe:
     exec:
