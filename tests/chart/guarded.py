@@ -100,3 +100,9 @@ UPGRADES: Cases = {
         '"uid":"00000000-0000-0000-0000-000000000000"}]}}', "no other metadata",
     ),
 }  # fmt: skip
+EVICTIONS: Cases = {
+    "a worker": ("orion-inference-worker-8gb-abcde", ""),
+    "the store": ("orion-inference-store-0", "workers only"),
+    "somebody else's": ("robot-arm-0", "workers only"),
+}
+"""Whose pod is evicted, to its name and a part of the refusal."""

@@ -21,7 +21,7 @@ import yaml
 
 from chart import matrix
 from chart.expected import GOLDEN, MISSPELT
-from chart.guarded import CHANGES, RESTARTS, STATUS, UPGRADES
+from chart.guarded import CHANGES, EVICTIONS, RESTARTS, STATUS, UPGRADES
 from chart.rendering import (
     CHART,
     HELMS,
@@ -376,6 +376,32 @@ def test_the_definition_guard_lets_the_operator_upgrade(account: str, definition
     _, _, errors = kubectl(*apply, *as_operator(account), stdin=json.dumps(later))
 
     assert "nor stop serving it" in errors
+
+
+def evicted(namespace: str, pod: str, options: Object) -> str:
+    """What the server says to the operator's eviction; empty: it takes it. Nothing is evicted."""
+    container = {"name": "a", "image": "a:1"}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod, "namespace": namespace},
+            "spec": {"schedulerName": "nobody", "containers": [container]}}  # fmt: skip
+    must("apply", "-f", "-", stdin=json.dumps(body))
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction",
+                "metadata": {"name": pod, "namespace": namespace},
+                "deleteOptions": options}  # fmt: skip
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction?dryRun=All"
+    who = f"system:serviceaccount:{namespace}:orion-inference-operator"
+    status, _, errors = kubectl("create", "--raw", path, "-f", "-", "--as", who,
+                                stdin=json.dumps(eviction))  # fmt: skip
+    return errors if status else ""
+
+
+@pytest.mark.parametrize("whose", EVICTIONS)
+def test_the_eviction_guard_lets_workers_go_only(whose: str, account: str) -> None:
+    """Neither the store nor other people's pods, and nobody in less than their time."""
+    pod, refusal = EVICTIONS[whose]
+    said = evicted(account, pod, {})
+    assert refusal in said if refusal else said == "", said
+
+    assert "the time that a worker has" in evicted(account, pod, {"gracePeriodSeconds": 0})
 
 
 @pytest.mark.parametrize("tool", HELMS)

@@ -82,6 +82,7 @@ GUARDED = {
     "definition": (
         {("apiextensions.k8s.io", "customresourcedefinitions")}, kubernetes.REVISION_ANNOTATION,
     ),
+    "eviction": ({("", "pods/eviction")}, "orion-inference-worker-"),
 }  # fmt: skip
 """Guard to the resources that it watches and what of ours it lets through."""
 
@@ -108,13 +109,14 @@ def test_a_guard_covers_what_rbac_cannot_say(guard: str) -> None:
     assert ours in json.dumps(policy["spec"])
 
 
-def test_every_patch_of_what_others_own_is_guarded() -> None:
-    """What the operator may patch is its own kind's status, an Event, or behind a guard."""
+def test_every_change_of_what_others_own_is_guarded() -> None:
+    """What the operator may patch is its own kind's status, an Event, or behind a guard; and so are
+    evictions."""
     found = objects(FEEDBACK)
     patched = {
         (rule["group"], resource)
         for rule in rules(kind(found, "Role", "ClusterRole"))
-        if "patch" in rule["verbs"]
+        if "patch" in rule["verbs"] or "pods/eviction" in rule["resources"]
         for resource in rule["resources"]
     }
     own = {("", "events"), (kubernetes.GROUP, f"{kubernetes.PLURAL}/status")}
