@@ -1,9 +1,10 @@
 """Which prompts each board still has in its prompt cache, as far as can be known (pure).
 
 llama.cpp keeps the prompt of each slot, and in newer engines more of them in a host cache of fixed
-size, least recently used first out. How many that are is not told: every board starts at one per
-slot, and is believed to keep more only when a prompt that would have been out by then was read much
-faster than the board reads. Hits that do not come true make the belief smaller again.
+size, least recently used first out. Where that size is told, it is believed until a prompt that
+should be there was read anew; where it is not, a board starts at one prompt per slot, and is
+believed to keep more when one that would have been out by then was read much faster than the board
+reads. Hits that do not come true make the belief smaller.
 """
 
 from __future__ import annotations
@@ -37,15 +38,24 @@ class Cache:
     slots: int = 1
     room_tokens: int = 0
     """What it is believed to keep beyond one prompt per slot."""
+    told: bool = False
+    """Whether that is what the board was given for it."""
+    missed: bool = False
+    """Whether a prompt that should have been there was not, now or before a restart."""
     entries: list[Entry] = field(default_factory=list[Entry])
     indexed: list[str] = field(default_factory=list[str])
     """Hashes under which the index has this board."""
 
     def keeps(self, depth: int) -> bool:
-        """Whether the entry at this depth is believed to be there."""
+        """Whether the entry at this depth is believed to be there: with half of it inside.
+
+        Conversations grow from turn to turn, and what was shown to fit is always a turn old. To
+        believe too much costs a wait for that board, to believe too little a whole prompt.
+        """
         if depth < self.slots:
             return True
-        return sum(e.tokens for e in self.entries[: depth + 1]) <= self.room_tokens
+        through = sum(e.tokens for e in self.entries[: depth + 1])
+        return through - self.entries[depth].tokens / 2 <= self.room_tokens
 
 
 class PromptBook:
@@ -89,7 +99,9 @@ class PromptBook:
         if entry is not None and uncached_s > 0:
             self._judge(cache, depth, entry, chain, prompt_s / uncached_s)
         if most_tokens is not None:
-            cache.room_tokens = min(cache.room_tokens, most_tokens)
+            cache.told = True
+            most = cache.room_tokens if cache.missed else most_tokens
+            cache.room_tokens = min(most, most_tokens)
         if entry is not None:
             cache.entries.pop(depth)
         leaf, tokens = chain[-1]
@@ -109,11 +121,12 @@ class PromptBook:
         return [m for (name, m), cache in self._caches.items() if name == node and cache.entries]
 
     def rooms(self, node: str) -> dict[str, int]:
-        """For the store: what the board keeps per model, beyond one prompt per slot, in tokens."""
+        """For the store: what the board was seen to keep per model, beyond one prompt per slot, in
+        tokens."""
         return {
             m: c.room_tokens
             for (name, m), c in self._caches.items()
-            if name == node and c.room_tokens
+            if name == node and c.room_tokens and (c.missed or not c.told)
         }
 
     def load_rooms(self, node: str, rooms: Mapping[str, int]) -> None:
@@ -121,7 +134,8 @@ class PromptBook:
         it was taken."""
         for model, tokens in [(model, int(each)) for model, each in list(rooms.items())[:64]]:
             if 0 < tokens < 10_000_000:
-                self._caches.setdefault((node, model), Cache()).room_tokens = tokens
+                cache = self._caches.setdefault((node, model), Cache())
+                cache.room_tokens, cache.missed = tokens, True
 
     def _find(self, cache: Cache, chain: Chain) -> tuple[int, Entry | None]:
         for at in range(len(chain) - 1, -1, -1):
@@ -140,7 +154,7 @@ class PromptBook:
         if share < fresh_share + (1.0 - fresh_share) * (1.0 - HIT_SHARE):
             cache.room_tokens = max(cache.room_tokens, through)
         elif share > MISS_SHARE and cache.keeps(depth):
-            cache.room_tokens = max(0, through - entry.tokens)
+            cache.room_tokens, cache.missed = max(0, through - entry.tokens), True
 
     def _reindex(self, node: str, model: str) -> None:
         cache = self._caches[node, model]

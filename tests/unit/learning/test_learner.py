@@ -224,4 +224,18 @@ def test_a_prompt_cache_is_no_larger_than_its_memory() -> None:
         run = replace(RUN, load_s=0.0, prompt_s=prompt_s)
         learner.finished(board, held(input_tokens=300, prefixes=prefixes), run, 0.0)
 
-    assert learner.prompts.rooms("a") == {M1: 200}
+    assert learner.prompts.kept(M1, CHAIN)
+    assert not learner.prompts.kept(M1, other)
+
+
+def test_a_prompt_cache_is_as_large_as_its_memory() -> None:
+    """64 MB at 80,000 bytes a token: two prompts of 300 are believed to be there at once."""
+    learner = Learner()
+    board = node("a", ("m1",), models=FILE, prompt_cache_bytes=64_000_000)
+    other = (Prefix("b1", 300),)
+    for prefixes in (CHAIN, other):
+        run = replace(RUN, load_s=0.0, prompt_s=3.0)
+        learner.finished(board, held(input_tokens=300, prefixes=prefixes), run, 0.0)
+
+    assert learner.prompts.kept(M1, CHAIN)
+    assert learner.prompts.kept(M1, other)

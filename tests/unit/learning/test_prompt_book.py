@@ -180,12 +180,38 @@ def test_a_hit_within_the_room_does_not_make_it_smaller() -> None:
 
 
 def test_an_engine_keeps_no_more_than_its_memory_for_it() -> None:
-    """What is known of it bounds the belief."""
-    book = cached(prompt_s=0.1, uncached_s=1.0)
+    """What it was given bounds what was seen before a restart."""
+    book = PromptBook()
+    book.load_rooms("a", {M1: 300})
     book.used("a", M1, Z1, 0, most_tokens=150)
     assert book.rooms("a") == {M1: 150}
     book.used("a", M1, Z1, 0, most_tokens=999)
     assert book.rooms("a") == {M1: 150}
+
+
+def test_what_the_engine_was_given_is_believed_until_it_is_missed() -> None:
+    """Three prompts of 100 tokens in a room of 300, the first of which was not there after all:
+    from then on 200 count, whatever is told, also after a restart."""
+    book = PromptBook()
+    for chain in (X1, Y1, Z1):
+        book.used("a", M1, chain, 0, most_tokens=300)
+    assert [bool(book.kept(M1, each)) for each in (X1, Y1, Z1)] == [True] * 3
+    assert book.rooms("a") == {}, "told, and told again after a restart"
+
+    book.used("a", M1, X1, 0, 1, 1.0, 1.0, most_tokens=300)
+    assert book.rooms("a") == {M1: 200}
+    assert [bool(book.kept(M1, each)) for each in (X1, Y1, Z1)] == [True, False, True]
+
+
+def test_conversations_that_grow_do_not_leave_a_room_that_was_shown() -> None:
+    """Each turn is a little longer than what the last one showed; half of it inside is enough."""
+    book = PromptBook()
+    for turn in range(1, 9):
+        for name in ("x", "y", "z"):
+            chain = talk(name, *(100 + 10 * n for n in range(turn)))
+            if turn > 2:
+                assert book.kept(M1, chain), f"{name} at turn {turn}"
+            book.used("a", M1, chain, 0, 1, 0.1, 1.0)
 
 
 def test_a_model_that_left_memory_left_its_prompts() -> None:
@@ -230,9 +256,9 @@ def test_no_more_prompts_are_remembered_than_can_matter() -> None:
 def test_rooms_are_kept_over_a_restart() -> None:
     """Those that cannot be are passed over."""
     book = PromptBook()
-    book.load_rooms("a", {M1: 250, "zero": 0, "minus": -1, "huge": 10_000_000, "one": 1,
+    book.load_rooms("a", {M1: 249, "zero": 0, "minus": -1, "huge": 10_000_000, "one": 1,
                           "large": 9_999_999})  # fmt: skip
-    assert book.rooms("a") == {M1: 250, "one": 1, "large": 9_999_999}
+    assert book.rooms("a") == {M1: 249, "one": 1, "large": 9_999_999}
 
     for chain in (X1, Y1, Z1):
         book.used("a", M1, chain, 0)
