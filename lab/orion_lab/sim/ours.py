@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from orion_contracts.config import NodeConfig, Routing, Thresholds
 from orion_contracts.facts import Facts as EngineFacts
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.meta import Meta
 from orion_contracts.prefixes import Prefix
+from orion_lab.boards import BoardSpec
 from orion_lab.models import model as model_spec
+from orion_lab.rates import decode_s_per_token, load_s, prefill_s_per_token
 from orion_lab.sim.asks import Ask
 from orion_lab.sim.policies import Facts
 from orion_lab.sim.views import BoardView, View
 from orion_lab.world import DEFAULT_CONTEXT_TOKENS
-from orion_router.fleet import Fleet, Node
+from orion_router.fleet import Fleet, Node, normal
 from orion_router.learning.learner import Learner
+from orion_router.learning.samples import KEPT
 from orion_router.policy import DEFAULT_TUNING, Beliefs, Held, Tuning, Waiting, assign
 from orion_router.policy.speeds import Learned
 from orion_router.sighting import observe
@@ -36,6 +40,8 @@ class Wrong:
     """Per (board, model): believed over true speed, of computing and of loading."""
     lengths: float = 1.0
     """Expected over learned tokens of an answer."""
+    history: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """As `rates`, but only what was learned before the run: as many samples as are ever kept."""
 
 
 NOTHING_WRONG = Wrong()
@@ -132,6 +138,9 @@ class Ours:
             self._models.add(ask.model)
         for board in view.boards:
             report = board.reports[-1]
+            if board.name not in self._nodes and self._wrong.history:
+                known = {m: f for (name, m), f in self._wrong.history.items() if name == board.name}
+                self._learner.rates.load(board.name, _history(board.spec, known))
             mark = (report, board.resident, board.loading, board.alive, len(self._models))
             if self._marks.get(board.name) == mark:
                 continue
@@ -184,6 +193,22 @@ def _meta(ask: Ask) -> Meta:
         output_limit=ask.output_limit or 0,
         prefixes=tuple(Prefix(str(mark), tokens) for mark, tokens in ask.prompt_prefix),
     )
+
+
+def _history(spec: BoardSpec, factors: Mapping[str, float]) -> dict[str, Any]:
+    """What a board of this kind would have taught of each model, had it been so many times as
+    fast."""
+    found: dict[str, Any] = {}
+    for model, factor in factors.items():
+        size = model_spec(model).size_bytes
+        rates = {
+            "prefill": factor / prefill_s_per_token(spec, size),
+            "decode": factor / decode_s_per_token(spec, size),
+            "load_s": load_s(spec, size, page_cached=False) / factor,
+            "warm_load_s": load_s(spec, size, page_cached=True) / factor,
+        }
+        found[normal(model)] = {"best_decode": 0.0, **{k: [v] * KEPT for k, v in rates.items()}}
+    return found
 
 
 def _off(value: Learned, factor: float) -> Learned:

@@ -52,6 +52,12 @@ MISLED: Final[dict[str, Callable[[Fleet, int], Wrong]]] = {
     "lengths -50 %": lambda _, __: Wrong(lengths=_SLOW),
     "rates ±50 % per board": lambda fleet, seed: Wrong(rates=_rates(fleet, seed, alike=True)),
     "rates ±50 % per board and model": lambda fleet, seed: Wrong(rates=_rates(fleet, seed)),
+    "rates ±50 % per board, learned anew": lambda fleet, seed: Wrong(
+        history=_rates(fleet, seed, alike=True)
+    ),
+    "rates ±50 % per board and model, learned anew": lambda fleet, seed: Wrong(
+        history=_rates(fleet, seed)
+    ),
     "rates ±50 %, lengths +50 %": lambda fleet, seed: Wrong(_rates(fleet, seed), _FAST),
     "rates ±50 %, lengths -50 %": lambda fleet, seed: Wrong(_rates(fleet, seed), _SLOW),
 }

@@ -4,6 +4,8 @@ A rate is the median of the last samples (of prompts, their slow quartile), so t
 outliers (a prompt that was cached after all, a board that swapped) move nothing. A load time is
 the shortest of the last few: a file that is still in the page cache loads many times faster, and
 stays there until other files push it out.
+A board that changes (a fan, a supply, an engine) is followed after three answers: when all of them
+say the same, what was before is forgotten, and what it has not run since is reckoned alike.
 Prompt tokens are counted as the router estimates them, so that the estimate's error cancels out.
 """
 
@@ -11,13 +13,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
+from orion_router.learning.samples import (
+    KEPT,
+    SHIFT_SAMPLES,
+    Samples,
+    median,
+    read_samples,
+    scale,
+    shift,
+    significant,
+)
 from orion_router.policy.speeds import Learned
 
-KEPT = 16
-LOADS_KEPT = 3
 MIN_PROMPT_TOKENS = 16
 MIN_OUTPUT_TOKENS = 4
 MAX_PAIRS = 4096
@@ -27,25 +37,12 @@ dying supply): the design's canary."""
 SAMPLES_TO_JUDGE = 5
 
 
-@dataclass(slots=True)
-class Samples:
-    """Of one (node, model): tokens per second and seconds."""
-
-    prefill: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
-    decode: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
-    load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
-    warm_load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
-    best_decode: float = 0.0
-    """The best median that SAMPLES_TO_JUDGE samples ever gave."""
-    best_version: str = ""
-    """The engine's version then; empty: not known."""
-
-
 class RateBook:
     """All boards' figures; the pair used longest ago is dropped first."""
 
     def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], Samples] = {}
+        self._count = count()
         self.speeds: dict[tuple[str, str], Learned] = {}
         """What the policy reckons with."""
 
@@ -68,18 +65,28 @@ class RateBook:
             mine.prefill.append(fresh_tokens / prompt_s * derate)
         if output_tokens >= MIN_OUTPUT_TOKENS and output_s > 0:
             mine.decode.append(output_tokens / output_s * derate)
+            mine.pace.append(mine.decode[-1])
+            mine.measured.append(next(self._count))
+            factor = shift(mine.pace)
+            if factor != 1.0:
+                mine.pace = deque(list(mine.pace)[-SHIFT_SAMPLES:], maxlen=KEPT)
+                scale(mine.prefill, factor)
+                self._spread(node, factor, mine.measured[0])
             if len(mine.decode) >= SAMPLES_TO_JUDGE:
-                recent = _median(list(mine.decode)[-SAMPLES_TO_JUDGE:])
+                recent = median(list(mine.decode)[-SAMPLES_TO_JUDGE:])
                 if recent > mine.best_decode:
                     mine.best_decode, mine.best_version = recent, version or mine.best_version
         if load_s > 0:
             (mine.warm_load_s if warm else mine.load_s).append(load_s)
-        self.speeds[key] = Learned(
-            _slow_quartile(mine.prefill) or None,
-            _median(mine.decode) or None,
-            min(mine.load_s, default=None),
-            min(mine.warm_load_s, default=None),
-        )
+        self.speeds[key] = mine.told()
+
+    def _spread(self, node: str, factor: float, since: int) -> None:
+        """A board changed: so did its rates of models that it has not run since."""
+        for (name, model), other in self._pairs.items():
+            if name == node and (not other.measured or other.measured[-1] < since):
+                scale(other.pace, factor)
+                scale(other.prefill, factor)
+                self.speeds[name, model] = other.told()
 
     def slow(self, node: str) -> dict[str, float]:
         """Models whose rate on this board fell below SLOW_SHARE of its best, with the share."""
@@ -89,7 +96,7 @@ class RateBook:
     def shares(self) -> dict[tuple[str, str], float]:
         """Each (node, model) that can be judged: its rate of now as a share of its best."""
         return {
-            key: _median(list(mine.decode)[-SAMPLES_TO_JUDGE:]) / mine.best_decode
+            key: median(list(mine.decode)[-SAMPLES_TO_JUDGE:]) / mine.best_decode
             for key, mine in list(self._pairs.items())
             if len(mine.decode) >= SAMPLES_TO_JUDGE and mine.best_decode
         }
@@ -107,11 +114,11 @@ class RateBook:
         """One board's figures, for the store."""
         return {
             model: {
-                "prefill": [_significant(v) for v in mine.prefill],
-                "decode": [_significant(v) for v in mine.decode],
-                "load_s": [_significant(v) for v in mine.load_s],
-                "warm_load_s": [_significant(v) for v in mine.warm_load_s],
-                "best_decode": _significant(mine.best_decode),
+                "prefill": [significant(v) for v in mine.prefill],
+                "decode": [significant(v) for v in mine.decode],
+                "load_s": [significant(v) for v in mine.load_s],
+                "warm_load_s": [significant(v) for v in mine.warm_load_s],
+                "best_decode": significant(mine.best_decode),
                 **({"best_version": mine.best_version} if mine.best_version else {}),
             }
             for (name, model), mine in self._pairs.items()
@@ -121,40 +128,7 @@ class RateBook:
     def load(self, node: str, document: Mapping[str, Any]) -> None:
         """The inverse of dump. Raises ValueError, TypeError and KeyError for another shape: then
         nothing of it was taken."""
-        read = {model: _samples(values) for model, values in list(document.items())[:64]}
+        read = {model: read_samples(values) for model, values in list(document.items())[:64]}
         for model, mine in read.items():
             self._pairs[(node, model)] = mine
             self.learn(node, model)
-
-
-def _samples(values: Mapping[str, Any]) -> Samples:
-    """What was kept of one model; a figure that nothing can have is left out. A best rate out of
-    reach would call the board slow for ever, for every new best is measured against it."""
-    best = float(values["best_decode"])
-    mine = Samples()
-    if _is_possible(best):
-        mine.best_decode, mine.best_version = best, str(values.get("best_version", ""))[:64]
-    for name in ("prefill", "decode", "load_s", "warm_load_s"):
-        getattr(mine, name).extend(float(v) for v in values.get(name, ()) if _is_possible(float(v)))
-    return mine
-
-
-def _is_possible(figure: float) -> bool:
-    return 0 < figure < 1e9
-
-
-def _slow_quartile(samples: deque[float]) -> float:
-    """A prompt that was cached after all looks fast, and none looks slow but on a busy board."""
-    ordered = sorted(samples)
-    return ordered[(len(ordered) - 1) // 4] if ordered else 0.0
-
-
-def _median(samples: deque[float] | list[float]) -> float:
-    if not samples:
-        return 0.0
-    ordered = sorted(samples)
-    return ordered[(len(ordered) - 1) // 2]
-
-
-def _significant(value: float) -> float:
-    return float(f"{value:.3g}")

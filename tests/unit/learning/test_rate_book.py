@@ -48,15 +48,45 @@ def test_a_rate_is_the_median_of_the_last_sixteen() -> None:
     assert found.decode_tokens_per_s == 12.0
     assert ran(book, output_tokens=20, output_s=1.0).decode_tokens_per_s == 12.0
 
-    for _ in range(9):
-        found = ran(book, output_tokens=50, output_s=1.0)
-    assert found.decode_tokens_per_s == 50.0
     for _ in range(7):
         ran(book, fresh_tokens=100, prompt_s=1.0)
     assert ran(book, fresh_tokens=700, prompt_s=1.0).prefill_tokens_per_s == 100.0
     for _ in range(16):
         found = ran(book, fresh_tokens=700, prompt_s=1.0)
     assert found.prefill_tokens_per_s == 700.0
+
+
+def test_a_change_for_good_is_followed_after_three_answers() -> None:
+    """Twenty at 10, then all at 20: the third says so, also of prompts; two of three do not, and
+    what is within a quarter is noise."""
+    book = RateBook()
+    for _ in range(20):
+        ran(book, fresh_tokens=100, prompt_s=1.0, output_tokens=10, output_s=1.0)
+    found = [ran(book, output_tokens=n, output_s=1.0) for n in (20, 9, 20, 12, 12, 12)]
+    assert {each.decode_tokens_per_s for each in found} == {10.0}
+
+    found = [ran(book, output_tokens=20, output_s=1.0) for _ in range(3)]
+    assert [each.decode_tokens_per_s for each in found] == [10.0, 10.0, 20.0]
+    assert found[-1].prefill_tokens_per_s == 200.0
+    back = [ran(book, output_tokens=10, output_s=1.0) for _ in range(3)]
+    assert [each.decode_tokens_per_s for each in back] == [20.0, 20.0, 10.0]
+
+
+def test_a_board_that_changed_is_believed_to_have_changed_for_all_models() -> None:
+    """A model that it has not run since is reckoned by the same factor; one that it has run, and
+    other boards, are not; nobody is called slow for what was only reckoned."""
+    book = RateBook()
+    for node, model in (("a", "old"), ("a", "new"), ("a", M1), ("b", "old")):
+        for _ in range(5):
+            ran(book, node, model, fresh_tokens=90, prompt_s=1.0, output_tokens=30, output_s=1.0)
+    for model in (M1, "new", M1, M1):
+        tokens = 30 if model == "new" else 15
+        ran(book, "a", model, output_tokens=tokens, output_s=1.0)
+
+    rates = {key: found.decode_tokens_per_s for key, found in book.speeds.items()}
+    assert rates == {("a", "old"): 15.0, ("a", "new"): 30.0, ("a", M1): 15.0, ("b", "old"): 30.0}
+    assert book.speeds["a", "old"].prefill_tokens_per_s == 45.0
+    assert set(book.slow("a")) == {M1}
 
 
 def test_a_load_takes_the_least_of_the_last_three() -> None:
@@ -112,7 +142,7 @@ def test_a_few_fast_runs_are_no_baseline() -> None:
 
 
 def test_models_of_a_board_are_judged_apart() -> None:
-    """A short history of one does not hide another."""
+    """A short history of one does not hide another; its rate is reckoned as that of the board."""
     book = RateBook()
     ran(book, model="m0", output_tokens=50, output_s=1.0)
     for tokens in (100,) * 5 + (10,) * 5:
@@ -120,7 +150,7 @@ def test_models_of_a_board_are_judged_apart() -> None:
 
     assert book.slow("a") == {M1: pytest.approx(0.1)}
     assert book.nodes() == {"a"}
-    assert book.speeds["a", "m0"] == Learned(None, 50.0)
+    assert book.speeds["a", "m0"] == Learned(None, 5.0)
 
 
 def test_the_pair_used_longest_ago_is_dropped() -> None:
