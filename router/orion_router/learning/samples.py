@@ -59,15 +59,17 @@ def read_samples(values: Mapping[str, Any]) -> Samples:
 
 def shift(samples: deque[float]) -> float:
     """How many times larger the newest samples are than those before, where all of them say that
-    something changed for good; 1.0 otherwise."""
+    something changed for good; 1.0 otherwise. As many before as say so, at least."""
     before, last = list(samples)[:-SHIFT_SAMPLES], list(samples)[-SHIFT_SAMPLES:]
+    if len(before) < SHIFT_SAMPLES:
+        return 1.0
     usual = median(before)
-    if before and (min(last) > usual * SHIFT_FROM or max(last) < usual / SHIFT_FROM):
-        return median(last) / usual
-    return 1.0
+    changed = min(last) > usual * SHIFT_FROM or max(last) < usual / SHIFT_FROM
+    return median(last) / usual if changed else 1.0
 
 
 def scale(samples: deque[float], factor: float) -> None:
+    """Multiply all of them, in place."""
     for at, value in enumerate(samples):
         samples[at] = value * factor
 
@@ -83,6 +85,7 @@ def _slow_quartile(samples: deque[float]) -> float:
 
 
 def median(samples: deque[float] | list[float]) -> float:
+    """Of two in the middle the smaller one; 0.0 of none."""
     if not samples:
         return 0.0
     ordered = sorted(samples)
@@ -90,4 +93,5 @@ def median(samples: deque[float] | list[float]) -> float:
 
 
 def significant(value: float) -> float:
+    """Three digits, for the store."""
     return float(f"{value:.3g}")
