@@ -1,0 +1,52 @@
+"""What is left of us after `helm uninstall`, and after what the page says."""
+
+from __future__ import annotations
+
+from e2e.conftest import NAMESPACE, RELEASE, helm, install_arguments, stage
+from e2e.kube import Kube, until
+from e2e.leftovers import (
+    DEFINITION,
+    IN_TABLE,
+    LABELS,
+    becomes,
+    follow,
+    in_cluster,
+    in_namespace,
+    on_node,
+)
+from e2e.resources import apply
+from e2e.world import World
+
+
+def marks(kube: Kube, node: str) -> set[str]:
+    """What of ours a Node bears."""
+    return set(on_node(kube.get(f"node/{node}")))
+
+
+def test_uninstall_leaves_what_the_page_says(kube: Kube, world: World) -> None:
+    """Of labels, taints and conditions on Nodes nothing; of namespaced and cluster-scoped objects
+    of every kind exactly what the table names; and with the table's commands nothing."""
+    stage("helm uninstall, with every mark that we leave on Nodes")
+    helm("upgrade", *install_arguments(world, "--set", "feedback.enabled=true"))
+    helm("test", RELEASE)
+    apply(kube, thresholds={"ramExcludePercent": 2, "ramReturnPercent": 1},
+          feedback={"nodeConditions": True, "taints": True})  # fmt: skip
+    ours = {*LABELS, "taint inference.orion.dev/gated", "condition InferenceReady"}
+    until(lambda: marks(kube, world.node) == ours, 90, "every mark is on the real board")
+    resources = sorted(each["metadata"]["name"] for each in kube.items("icl"))
+    assert "default" in resources
+
+    helm("uninstall", RELEASE, "--wait")
+
+    becomes(lambda: in_namespace(kube), {
+        "InferenceCluster": resources,
+        "Lease": ["orion-inference-operator"],
+        "PersistentVolumeClaim": ["data-orion-inference-store-0"],
+        "Pod": ["orion-inference-test"],
+    })  # fmt: skip
+    becomes(lambda: in_cluster(NAMESPACE), {**DEFINITION, "PersistentVolume": ["bound"]})
+
+    follow(IN_TABLE, NAMESPACE)
+
+    becomes(lambda: in_namespace(kube), {})
+    becomes(lambda: in_cluster(NAMESPACE), {})
