@@ -12,7 +12,7 @@ from e2e.kube import Kube, Object, condition, run, until
 from e2e.resources import NAME, apply
 from e2e.world import MODEL, World
 
-LONG = {"num_predict": 400, "temperature": 0}
+LONG = {"num_predict": 150, "temperature": 0}
 SHORT = {"num_predict": 8}
 
 
@@ -33,7 +33,7 @@ def test_cordon_drains_and_uncordon_returns(kube: Kube, world: World, second: Se
             assert _board(http, world.node)["inflight"], "it ended before the board drained"
             until(lambda: all(_done(http, i) for i in waiting), 120, "what waited is answered")
             assert {_view(http, each)["node"] for each in waiting} == {second.board}
-            until(lambda: all(_done(http, i) for i in running), 120, "what ran is answered")
+            until(lambda: all(_done(http, i) for i in running), 240, "what ran is answered")
             ends = {_view(http, each)["node"]: _view(http, each) for each in running}
             assert ends.keys() == set(both), "what ran stayed where it was"
             assert ends[world.node]["attempt"] == 1
@@ -81,7 +81,11 @@ def _view(http: httpx.Client, request_id: str) -> Object:
 
 
 def _done(http: httpx.Client, request_id: str) -> bool:
-    return bool(_view(http, request_id)["state"] == "COMPLETED")
+    """Whether it is answered; raises LookupError with what else became of it."""
+    view = _view(http, request_id)
+    if view["state"] != "COMPLETED":
+        raise LookupError(view)
+    return True
 
 
 def _answered_by(http: httpx.Client) -> set[str]:
