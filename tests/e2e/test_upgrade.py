@@ -80,7 +80,8 @@ def test_upgrade_under_load_and_rollback(
     stage(f"helm {major}: install the earlier chart, upgrade under load, roll back")
     run(["kubectl", "delete", CRD, "--ignore-not-found", "--timeout=60s"])
     # The last clean-up holds it for a minute, against an operator that still ran.
-    kube.kubectl("delete", "lease/orion-inference-operator", "--ignore-not-found")
+    left = ("lease/orion-inference-operator", "pod/orion-inference-test")
+    kube.kubectl("delete", *left, "--ignore-not-found")
     arguments = install_arguments(world)
     helm(major, "install", RELEASE, str(previous), *arguments[2:])
     wait_ready(kube)
