@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from orion_cli import checks, examine, slowness
+from orion_cli import checks, cluster, cluster_checks, examine, slowness
 from orion_cli.calling import as_called
 from orion_cli.checks import Finding, Level
 from orion_cli.problem import FAILED
@@ -46,12 +46,15 @@ def run(where: StoreAddress, url: str, ollama_hosts: Sequence[str], as_json: boo
 
 def gather(where: StoreAddress, url: str, ollama_hosts: Sequence[str]) -> list[Finding]:
     """All findings, the store's first: most else depends on it. In a pod of Kubernetes there is
-    no Ollama and no disk of ours beside it: the boards' reports speak for them."""
+    no Ollama and no disk of ours beside it: the boards' reports speak for them, and the operator's
+    pod may ask the API server for the rest."""
     findings = [*checks.check_store(examine.store(where)), checks.check_router(examine.router(url))]
     findings += slowness.check_rates(slowness.boards(url))
     inside = "KUBERNETES_SERVICE_HOST" in os.environ
     if inside:
         findings = [_in_a_pod(finding) for finding in findings]
+        if (told := cluster.look()) is not None:
+            findings += cluster_checks.check_cluster(told)
     running = next((run for run in runs() if run.url == url), None)
     local = () if inside else (LOCAL_OLLAMA,)
     hosts = ollama_hosts or (running.ollama_hosts if running else local)

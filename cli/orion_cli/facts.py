@@ -53,3 +53,29 @@ class OllamaFacts:
     version: str = ""
     models: Sequence[str] = ()
     machine: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One condition of an InferenceCluster, as the operator wrote it."""
+
+    resource: str
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFacts:
+    """What the Kubernetes API says of our namespace. None: the definition is not there."""
+
+    namespace: str
+    error: str = ""
+    revision: int | None = None
+    wanted_revision: int = 0
+    conditions: Sequence[Told] = ()
+    operators: Sequence[str] = ()
+    """Names of the operator's pods."""
+    holder: str = ""
+    """Who has the lease: of several operators, the one that acts."""

@@ -1,16 +1,15 @@
-"""Pods are deleted under load, a board is cordoned, the operator is gone: nothing is lost."""
+"""Pods are deleted under load, the operator is gone: nothing is lost."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 
 import httpx
 import pytest
 
 from e2e.conftest import SERVICE, stage, wait_ready
-from e2e.kube import Kube, Object, is_ready, run, until
+from e2e.kube import Kube, is_ready, until
 from e2e.load import asking
 from e2e.world import MODEL, World
 
@@ -74,42 +73,6 @@ def test_a_deleted_store_remembers(kube: Kube) -> None:
         view = httpx.get(path, timeout=30, trust_env=False).json()
     assert (view["state"], view["final"]) == ("COMPLETED", asked.json()["final"])
     assert "AOF-loading-client" not in kube.kubectl("logs", pod["metadata"]["name"])
-
-
-def test_cordon_drains_and_uncordon_returns(kube: Kube, world: World) -> None:
-    """Running work finishes, nothing new is taken, the status says so; and back."""
-    with kube.forwarded(SERVICE, 80) as url, httpx.Client(base_url=url, timeout=90) as http:
-        body = {"model": MODEL, "options": {"num_predict": 200}, "stream": False,
-                "messages": [{"role": "user", "content": "Tell me a story."}]}  # fmt: skip
-        answers: list[httpx.Response] = []
-        running = threading.Thread(target=lambda: answers.append(http.post("/api/chat", json=body)))
-        running.start()
-        until(lambda: _board(http, world.node)["inflight"], 30, "it runs")
-        run(["kubectl", "cordon", world.node])
-        try:
-            until(lambda: _board(http, world.node)["draining"], 15, "the board drains")
-            short = {**body, "options": {"num_predict": 8}}
-            del short["stream"]
-            queued = http.post("/v1/requests", json=short).json()
-            running.join(60)
-            assert answers[0].json()["done_reason"] in ("stop", "length"), answers[0].text
-            until(lambda: not _board(http, world.node)["inflight"], 30, "nothing runs")
-            until(
-                lambda: "drain" in json.dumps(kube.items("icl")).lower(), 45, "the status says so"
-            )
-            view = http.get(f"/v1/requests/{queued['request_id']}").json()
-            assert view["state"] == "QUEUED", view
-        finally:
-            run(["kubectl", "uncordon", world.node])
-        until(lambda: _done(http, queued["request_id"]), 60, "the queued request is answered")
-
-
-def _board(http: httpx.Client, name: str) -> Object:
-    return next(dict(n) for n in http.get("/v1/nodes").json()["nodes"] if n["name"] == name)
-
-
-def _done(http: httpx.Client, request_id: str) -> bool:
-    return bool(http.get(f"/v1/requests/{request_id}").json()["state"] == "COMPLETED")
 
 
 def test_a_minute_without_the_operator(kube: Kube, world: World) -> None:

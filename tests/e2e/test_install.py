@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from e2e.conftest import SERVICE
+from e2e.conftest import RELEASE, SERVICE
 from e2e.kube import Kube, is_fake, is_ready, until
 from e2e.nodes import CLASS, added, label, workers_on
 from e2e.world import MODEL
 
+WORKERS = ("16gb", "8gb")
 ASKED = {
     "model": MODEL,
     "messages": [{"role": "user", "content": "What is the capital of France?"}],
@@ -50,18 +51,25 @@ def test_both_protocols_answer_from_the_real_model(address: str) -> None:
 
 
 def test_every_pod_is_where_it_belongs(kube: Kube) -> None:
-    """Router and store on a router-class board, workers on worker classes, nothing on the rest;
-    no pod of ours outside the worker DaemonSets sits on a board that only pretends."""
+    """One operator, router and store, router and store on a router-class board, a worker on each
+    board of a worker class and nothing on the rest; of ours only DaemonSets' pods sit on a board
+    that only pretends."""
     nodes = {n["metadata"]["name"]: n for n in kube.items("nodes")}
-    for pod in kube.items("pods"):
-        name, on = pod["metadata"]["name"], pod["spec"].get("nodeName", "")
-        part = pod["metadata"]["labels"].get("app.kubernetes.io/component", "")
-        board = nodes[on]["metadata"]["labels"].get(CLASS)
-        assert board != "excluded", f"{name} runs on {on}"
-        if part in ("router", "store"):
-            assert board == "16gb", f"{name} runs on {on} ({board})"
-        if part != "worker":
-            assert not is_fake(nodes[on]), f"{name} runs on {on}"
+    classes = {name: n["metadata"]["labels"].get(CLASS, "") for name, n in nodes.items()}
+    seen: dict[str, list[str]] = {}
+    for pod in kube.items("pods", "-l", f"app.kubernetes.io/instance={RELEASE},!test"):
+        on = pod["spec"].get("nodeName")
+        assert on in nodes, f"{pod['metadata']['name']} is on {on}: {pod['status']}"
+        seen.setdefault(pod["metadata"]["labels"]["app.kubernetes.io/component"], []).append(on)
+    assert seen.keys() == {"operator", "router", "store", "worker"}
+    assert sorted(seen["worker"]) == sorted(n for n, c in classes.items() if c in WORKERS)
+    assert set(classes.values()) <= {*WORKERS, "excluded"}
+    for part in ("router", "store"):
+        assert [classes[on] for on in seen[part]] == ["16gb"], (part, seen)
+    for part in ("operator", "router", "store"):
+        (on,) = seen[part]
+        assert classes[on] != "excluded", (part, seen)
+        assert not is_fake(nodes[on]), (part, seen)
 
 
 def test_labels_appear_by_themselves(kube: Kube) -> None:

@@ -81,12 +81,17 @@ def test_status_tells_the_story(kube: Kube) -> None:
 
 def test_the_default_gives_way(kube: Kube) -> None:
     """The operator's own resource says who superseded it; a second one of yours is in conflict."""
-    assert says(kube, "Ready", "False", 30, "default")["reason"] == "Superseded"
+    gave_way = says(kube, "Ready", "False", 30, "default")
+    assert gave_way["reason"] == "Superseded"
+    assert gave_way["message"].startswith(f"{NAME} is in force: ")
     second = resource()
     second["metadata"]["name"] = "second"
     kube.apply(second)
     try:
-        assert says(kube, "Ready", "False", 30, "second")["reason"] == "Conflict"
+        lost = says(kube, "Ready", "False", 30, "second")
+        assert lost["reason"] == "Conflict"
+        assert lost["message"].startswith(f"{NAME} is in force in this namespace and is older")
+        assert "Merge this one into it" in lost["message"]
     finally:
         kube.kubectl("delete", "icl", "second")
 

@@ -1,4 +1,4 @@
-"""helm upgrade, rollback and uninstall, with helm 4 and helm 3, and a namespace that goes."""
+"""helm upgrade and rollback, with helm 4 and helm 3."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ import pytest
 import yaml
 
 from e2e.conftest import NAMESPACE, RELEASE, install_arguments, stage, wait_ready
-from e2e.kube import CHART, Kube, Refused, run, until
+from e2e.kube import CHART, Kube, run, until
+from e2e.leftovers import in_namespace
 from e2e.load import asking
 from e2e.world import World
 
 CRD = "crd/inferenceclusters.inference.orion.dev"
-STAYS = {"leases", "persistentvolumeclaims"}
-"""As docs/kubernetes/operations.md tells; the rest of what it tells belongs to no namespace, or is
-not there (a helm test)."""
-TESTS_OWN = ("load-", "second-board")
-KINDS = (
-    "pods,deployments,statefulsets,daemonsets,services,secrets,configmaps,jobs,serviceaccounts,"
-    "roles,rolebindings,networkpolicies,poddisruptionbudgets,leases,persistentvolumeclaims"
-)
+STAYS = {"Lease", "PersistentVolumeClaim", "InferenceCluster"}
+"""As docs/kubernetes/operations.md tells; test_uninstall looks at each of them."""
 
 
 def helm_of(major: int) -> str:
@@ -67,34 +62,12 @@ def has_feedback() -> bool:
     return "feedback" in schema["properties"]["spec"]["properties"]
 
 
-def leftovers(kube: Kube) -> dict[str, list[str]]:
-    """What of ours is still in the namespace, by kind."""
-    found: dict[str, list[str]] = {}
-    for each in kube.items(KINDS):
-        name = each["metadata"]["name"]
-        if name not in ("kube-root-ca.crt", "default") and not name.startswith(TESTS_OWN):
-            found.setdefault(f"{each['kind'].lower()}s", []).append(name)
-    return found
-
-
 def gone(kube: Kube) -> bool:
     """Everything but what stays; raises LookupError with what is still there."""
-    left = {kind: names for kind, names in leftovers(kube).items() if kind not in STAYS}
+    left = {kind: names for kind, names in in_namespace(kube).items() if kind not in STAYS}
     if left:
         raise LookupError(left)
     return True
-
-
-def test_uninstall_leaves_what_the_docs_say(kube: Kube) -> None:
-    """The queue's volume, the lease, the resources and their definition stay; labels go."""
-    stage("helm uninstall")
-    helm(4, "uninstall", RELEASE, "--wait")
-    until(lambda: gone(kube), 60, "everything else is gone")
-    assert set(leftovers(kube)) == STAYS, leftovers(kube)
-    for node in kube.items("nodes"):
-        ours = [k for k in node["metadata"]["labels"] if k.startswith("inference.orion.dev/")]
-        assert not ours, (node["metadata"]["name"], ours)
-    assert has_feedback()
 
 
 @pytest.mark.parametrize("major", [4, 3])
@@ -103,10 +76,12 @@ def test_upgrade_under_load_and_rollback(
 ) -> None:
     """From the earlier chart and its CRD to this one while a producer asks: 0 lost; and back."""
     helm_of(major)
+    helm(4, "uninstall", RELEASE, "--ignore-not-found", "--wait")
     stage(f"helm {major}: install the earlier chart, upgrade under load, roll back")
     run(["kubectl", "delete", CRD, "--ignore-not-found", "--timeout=60s"])
     # The last clean-up holds it for a minute, against an operator that still ran.
-    kube.kubectl("delete", "lease/orion-inference-operator", "--ignore-not-found")
+    left = ("lease/orion-inference-operator", "pod/orion-inference-test")
+    kube.kubectl("delete", *left, "--ignore-not-found")
     arguments = install_arguments(world)
     helm(major, "install", RELEASE, str(previous), *arguments[2:])
     wait_ready(kube)
@@ -125,17 +100,3 @@ def test_upgrade_under_load_and_rollback(
     assert has_feedback(), "the definition only goes forward"
     helm(major, "uninstall", RELEASE, "--wait")
     until(lambda: gone(kube), 60, "everything else is gone")
-
-
-def test_a_namespace_goes_with_the_operator_dead(kube: Kube, world: World) -> None:
-    """No finalizer of ours holds it: 60 s at most."""
-    helm(4, "install", *install_arguments(world))
-    wait_ready(kube)
-    kube.kubectl("scale", "deployment/orion-inference-operator", "--replicas=0")
-    until(lambda: not kube.pods("operator"), 60, "the operator is gone")
-    began = time.monotonic()
-    try:
-        run(["kubectl", "delete", "namespace", NAMESPACE, "--timeout=60s"])
-    except Refused as error:
-        pytest.fail(str(error))
-    print(f"namespace gone after {time.monotonic() - began:.0f} s")
