@@ -20,9 +20,8 @@ PASSING = ("Event", "APIService", "EndpointSlice", "Endpoints")
 PAGE = ROOT / "docs/kubernetes/operations.md"
 IN_TABLE = r"^\|.*\| `(kubectl [^`]+)` \|$"
 BY_HAND = r"^(kubectl .+)$"
-LISTING = r"^`(kubectl get [^`]+)`"
 """Commands of the page's section on uninstalling: what goes with what stays; what takes the marks
-off Nodes; what lists the rest."""
+off Nodes and all else that is in no namespace."""
 Left = dict[str, list[str]]
 
 
@@ -97,11 +96,12 @@ def becomes(look: Callable[[], Left], expected: Left, within_s: float = 60) -> N
 
 
 def documented(pattern: str, namespace: str) -> list[list[str]]:
-    """Commands of the section, for this namespace."""
+    """Commands of the section, for this namespace, which the names outside of it begin with."""
     section = PAGE.read_text().partition("\n## Uninstall\n")[2].partition("\n## ")[0]
     commands = re.findall(pattern, section, re.MULTILINE)
     assert commands, pattern
-    return [shlex.split(each.replace("-n orion ", f"-n {namespace} ")) for each in commands]
+    mine = [each.replace("-n orion ", f"-n {namespace} ") for each in commands]
+    return [shlex.split(each.replace("/orion-orion-", f"/{namespace}-orion-")) for each in mine]
 
 
 def follow(pattern: str, namespace: str) -> None:

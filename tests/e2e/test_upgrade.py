@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from e2e.conftest import NAMESPACE, RELEASE, install_arguments, stage, wait_ready
-from e2e.kube import CHART, Kube, run, until
+from e2e.kube import CHART, Kube, is_ready, run, until
 from e2e.leftovers import in_namespace
 from e2e.load import asking
 from e2e.world import World
@@ -70,11 +70,29 @@ def gone(kube: Kube) -> bool:
     return True
 
 
+class Boards:
+    """The boards of a fleet while their workers are replaced."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self.all = len(self._kube.pods("worker"))
+        self.fewest = self.all
+        assert self.all >= 2, "one board alone cannot show that classes take turns"
+
+    def run_with(self, word: str) -> bool:
+        """Whether all of them serve with this in their arguments; counts those that serve."""
+        serving = [pod for pod in self._kube.pods("worker") if is_ready(pod)]
+        self.fewest = min(self.fewest, len({pod["spec"]["nodeName"] for pod in serving}))
+        updated = [pod for pod in serving if word in pod["spec"]["containers"][0]["args"]]
+        return len(updated) == self.all
+
+
 @pytest.mark.parametrize("major", [4, 3])
 def test_upgrade_under_load_and_rollback(
     kube: Kube, world: World, previous: Path, major: int
 ) -> None:
-    """From the earlier chart and its CRD to this one while a producer asks: 0 lost; and back."""
+    """From the earlier chart and its CRD to this one while a producer asks: 0 lost, and never two
+    boards away at once though each has a class of its own; and back."""
     helm_of(major)
     helm(4, "uninstall", RELEASE, "--ignore-not-found", "--wait")
     stage(f"helm {major}: install the earlier chart, upgrade under load, roll back")
@@ -85,12 +103,16 @@ def test_upgrade_under_load_and_rollback(
     arguments = install_arguments(world)
     helm(major, "install", RELEASE, str(previous), *arguments[2:])
     wait_ready(kube)
+    until(lambda: all(map(is_ready, kube.pods("worker"))), 90, "every board serves")
+    boards = Boards(kube)
     load = asking(kube, world, f"load-upgrade-{major}", 60)
     began = time.monotonic()
     helm(major, "upgrade", *arguments, "--set", "logLevel=debug")
+    until(lambda: boards.run_with("--log-level=debug"), 240, "every board runs the new worker")
+    print(f"helm {major}: {boards.all} boards updated after {time.monotonic() - began:.0f} s")
+    assert boards.fewest == boards.all - 1
     until(has_feedback, 60, "the operator has upgraded the CRD")
     wait_ready(kube)
-    print(f"helm {major}: upgraded and ready after {time.monotonic() - began:.0f} s")
     verdict = load.finish()
     print(f"helm {major}: {verdict.acknowledged} acknowledged, {verdict.completed} completed")
     assert verdict.acknowledged > 15
