@@ -129,7 +129,7 @@ def _planning(
     energy_tie_s: float,
 ) -> Planning:
     ready = [node for node in pool if node.name not in cooling]
-    seen = shortlist(ready, load, beliefs)
+    seen = shortlist(ready, load, beliefs, tuning.heat_term)
     unseen: list[Node] = []
     if len(seen) < len(ready):
         names = {node.name for node in seen}
