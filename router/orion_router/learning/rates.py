@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orion_router.learning.news import News
 from orion_router.policy.speeds import Learned
 
 KEPT = 16
@@ -44,7 +45,8 @@ class Samples:
 class RateBook:
     """All boards' figures; the pair used longest ago is dropped first."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: News | None = None) -> None:
+        self._news = news or News()
         self._pairs: dict[tuple[str, str], Samples] = {}
         self.speeds: dict[tuple[str, str], Learned] = {}
         """What the policy reckons with."""
@@ -64,6 +66,7 @@ class RateBook:
             oldest = next(iter(self._pairs))
             del self._pairs[oldest]
             self.speeds.pop(oldest, None)
+            self._news.of(oldest[0])
         if fresh_tokens >= MIN_PROMPT_TOKENS and prompt_s > 0:
             mine.prefill.append(fresh_tokens / prompt_s * derate)
         if output_tokens >= MIN_OUTPUT_TOKENS and output_s > 0:
@@ -74,6 +77,7 @@ class RateBook:
                     mine.best_decode, mine.best_version = recent, version or mine.best_version
         if load_s > 0:
             (mine.warm_load_s if warm else mine.load_s).append(load_s)
+        self._news.of(node)
         self.speeds[key] = Learned(
             _slow_quartile(mine.prefill) or None,
             _median(mine.decode) or None,

@@ -65,6 +65,9 @@ class Beliefs:
     pages: Pages = field(default_factory=NoPages)
     climates: Mapping[str, Climate] = field(default_factory=dict[str, Climate])
     """Where each board's temperature goes."""
+    news: Mapping[str, int] | None = None
+    """Per board, and under "" for `outputs`, a number: as long as it is the same, so is what is
+    known of speeds and pages. None: nobody counts, and figures are compared."""
 
     def speed(self, node: Node, model: str) -> Speed:
         """How fast the board is with the model."""
