@@ -4,6 +4,7 @@ worked out of a board is kept with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -53,6 +54,10 @@ class Node:
         default_factory=dict[str, Any], compare=False, repr=False, init=False
     )
     """When its running requests are expected to end (`policy/ends.py`)."""
+    stands: dict[bool, Any] = field(
+        default_factory=dict[bool, Any], compare=False, repr=False, init=False
+    )
+    """The board with what it held last, with heat and without (`policy/stands.py`)."""
     stays: dict[tuple[str, frozenset[str]], frozenset[str]] = field(
         default_factory=dict[tuple[str, frozenset[str]], frozenset[str]],
         compare=False,
@@ -125,6 +130,11 @@ class Fleet:
     def eligible(self) -> tuple[Node, ...]:
         """Boards that may take work, by name."""
         return tuple(n for _, n in sorted(self.nodes.items()) if n.eligible)
+
+    @cached_property
+    def copies(self) -> Mapping[str, int]:
+        """How many of the eligible boards have each model in memory."""
+        return Counter(model for node in self.eligible for model in node.resident)
 
     @cached_property
     def models(self) -> frozenset[str]:

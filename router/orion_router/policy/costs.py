@@ -46,21 +46,36 @@ def particular(
     to look at beside the best for a usual request."""
     prompt = float(item.meta.input_tokens)
     most = max(cached.values(), default=0)
+    failed_on, suspect = item.failed_on, item.crashes
     rows: list[Row] = []
-    offers: list[Offer] = []
+    costs: list[float] = []
+    works: list[float] = []
     for row in (*column.rows, *column.extra(also, price)):
         i, start_s, prefill, decode, dear = row
         lane = lanes[i]
-        if (pin and lane.name != pin) or (item.crashes and (lane.held or lane.planned)):
+        name = lane.name
+        if (pin and name != pin) or (suspect and (lane.held or lane.planned)):
             continue
-        saved = cached.get(lane.name, 0)
+        saved = cached.get(name, 0)
         work_s = (prompt - saved) * prefill + output * decode
         cost_s = start_s + work_s + dear * (most - saved) * prefill
         if work_s > lane.headroom_s:
             cost_s += lane.too_warm_s(work_s)
-        if lane.name in item.failed_on:
+        if name in failed_on:
             cost_s += FAILED_THERE_S
         rows.append(row)
-        offers.append(Offer(cost_s, i, lane.node, column.places[i].load_s, work_s))
+        costs.append(cost_s)
+        works.append(work_s)
+    if not rows:
+        return None
+    if tie_s <= 0.0:
+        least_s = min(costs)
+        return Costs(
+            rows, costs, min([r[0] for r, c in zip(rows, costs, strict=True) if c == least_s])
+        )
+    offers = [
+        Offer(cost_s, row[0], lanes[row[0]].node, column.places[row[0]].load_s, work_s)
+        for row, cost_s, work_s in zip(rows, costs, works, strict=True)
+    ]
     chosen = cheapest(offers, tie_s)
-    return None if chosen is None else Costs(rows, [o.cost_s for o in offers], chosen.lane)
+    return None if chosen is None else Costs(rows, costs, chosen.lane)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
-from math import inf
+from collections.abc import Iterable, Mapping, Sequence
 
-from orion_router.fleet import Node, normal
+from orion_router.fleet import Fleet, Node
 from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
-from orion_router.policy.ends import ends
-from orion_router.policy.heat import derate
+from orion_router.policy.stands import stand
 from orion_router.policy.values import Load
 
 WHOLE = 128
@@ -18,6 +16,17 @@ WHOLE = 128
 BUSY = 64
 """Of a larger one, so many boards without a free slot."""
 NOTHING: Mapping[str, Held] = {}
+
+
+def elsewhere(fleet: Fleet, cooling: frozenset[str], seen: Iterable[Node]) -> Mapping[str, int]:
+    """How often each model is in memory on eligible boards that are not looked at. `cooling`: they
+    are not asked for anything."""
+    found = dict(fleet.copies)
+    resting = [fleet.nodes[name] for name in cooling if name in fleet.nodes]
+    for node in (*seen, *(node for node in resting if node.eligible)):
+        for model in node.resident:
+            found[model] -= 1
+    return found
 
 
 def shortlist(
@@ -28,25 +37,14 @@ def shortlist(
     whether it slows them down, as for the plan."""
     if len(nodes) <= WHOLE:
         return nodes
-    free = [node for node in nodes if len(load.get(node.name, NOTHING)) < node.slots]
-    if len(free) == len(nodes):
+    free: list[Node] = []
+    busy: list[tuple[float, str, Node]] = []
+    for node in nodes:
+        held = load.get(node.name, NOTHING)
+        if len(held) < node.slots:
+            free.append(node)
+        else:
+            busy.append((stand(node, held, beliefs, heat).first_at_s, node.name, node))
+    if not busy:
         return nodes
-    busy = [
-        (_free_at_s(node, held, beliefs, heat), node.name, node)
-        for node in nodes
-        if len(held := load.get(node.name, NOTHING)) >= node.slots
-    ]
     return free + [node for *_, node in heapq.nsmallest(BUSY, busy)]
-
-
-def _free_at_s(node: Node, held: Mapping[str, Held], beliefs: Beliefs, heat: bool) -> float:
-    """The moment of its first expected end."""
-    slower = derate(node) if heat else 1.0
-    first_s = inf
-    for request_id, each in held.items():
-        model = normal(each.model)
-        pace = beliefs.speed(node, model)
-        end = ends(node, model, pace, request_id, each, beliefs, slower)
-        if end.expected_at_s < first_s:
-            first_s = end.expected_at_s
-    return first_s
