@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import count
 
-LENGTHS = ""
-"""In the place of a board: how long answers are, which no board has to itself."""
+from orion_router.policy.beliefs import LENGTHS
 
 
 class News:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orion_router.learning.news import LENGTHS, News
-from orion_router.policy.beliefs import OUTPUT_TOKENS
+from orion_router.learning.news import News
+from orion_router.policy.beliefs import LENGTHS, OUTPUT_TOKENS
 
 PRIOR_WEIGHT = 2.0
 MAX_WEIGHT = 50.0

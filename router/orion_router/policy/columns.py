@@ -106,6 +106,11 @@ class Column:
         fare = self._fares[i]
         return None if fare is None else fare[2:5]
 
+    def work_s(self, i: int, tokens: int, output: float) -> float:
+        """Seconds that lane `i` takes for so many tokens of prompt and of answer."""
+        fare = self._fares[i]
+        return 0.0 if fare is None else tokens * fare.prefill_s + output * fare.decode_s
+
     def extra(self, lanes: Iterable[int], price: float) -> list[Row]:
         """Rows of lanes that are not looked at."""
         rows = (self._row(i, price) for i in lanes if i not in self.where)

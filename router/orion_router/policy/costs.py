@@ -14,12 +14,8 @@ FAILED_THERE_S = 1e6
 """A board where the request failed before comes after all others."""
 
 
-class Costs(NamedTuple):
-    """Of each row, and the lane that is chosen."""
-
-    rows: Sequence[Row]
-    costs_s: Sequence[float]
-    best: int
+Costs = tuple[Sequence[Row], Sequence[float], int]
+"""Rows, what each costs, and the lane that is chosen."""
 
 
 class Offered(NamedTuple):
@@ -34,8 +30,10 @@ class Offered(NamedTuple):
 def plain(column: Column, prompt: float, output: float) -> Costs | None:
     """Where nothing tells the boards apart but their rows. None: no board can take it."""
     rows = column.rows
+    if not rows:
+        return None
     costs = [start_s + prompt * p + output * d for _, start_s, p, d, _ in rows]
-    return Costs(rows, costs, rows[costs.index(min(costs))][0]) if costs else None
+    return rows, costs, rows[costs.index(min(costs))][0]
 
 
 def particular(
@@ -70,12 +68,11 @@ def particular(
         return None
     if tie_s <= 0.0:
         least_s = min(costs)
-        return Costs(
-            rows, costs, min([r[0] for r, c in zip(rows, costs, strict=True) if c == least_s])
-        )
+        near = [row[0] for row, cost_s in zip(rows, costs, strict=True) if cost_s == least_s]
+        return rows, costs, min(near)
     offers = [
         Offer(cost_s, row[0], lanes[row[0]].node, column.places[row[0]].load_s, work_s)
         for row, cost_s, work_s in zip(rows, costs, works, strict=True)
     ]
     chosen = cheapest(offers, tie_s)
-    return None if chosen is None else Costs(rows, costs, chosen.lane)
+    return None if chosen is None else (rows, costs, chosen.lane)

@@ -29,6 +29,8 @@ class End(NamedTuple):
     """Tokens of its answer."""
     from_s: float
     """The moment that it was reckoned from; nothing is made of a clock before it."""
+    first_s: float
+    """The moment of its first token."""
     expected_at_s: float
     residual_s: float
     """So long it still takes when the expected moment has come."""
@@ -38,7 +40,7 @@ class End(NamedTuple):
 
     def left_s(self, now_s: float) -> float:
         """Seconds that it will still hold its slot."""
-        _, _, _, _, from_s, expected_at_s, residual_s, limit_at_s, token_s = self
+        _, _, _, _, from_s, _, expected_at_s, residual_s, limit_at_s, token_s = self
         if now_s < from_s:
             now_s = from_s
         left_s = expected_at_s - now_s
@@ -48,6 +50,17 @@ class End(NamedTuple):
         if most_s < left_s:
             left_s = most_s if most_s > token_s else token_s
         return left_s
+
+    def of(self, expected: float) -> End:
+        """The same, with so many tokens expected of its answer."""
+        held, pace, slower, known, from_s, first_s, _, _, limit_at_s, token_s = self
+        if expected == known:
+            return self
+        work_s = expected * token_s
+        return End(
+            held, pace, slower, expected, from_s, first_s, first_s + work_s,
+            RESIDUAL_SHARE * work_s, limit_at_s, token_s,
+        )  # fmt: skip
 
 
 def ends(
@@ -95,5 +108,14 @@ def _end(
     work_s = expected * token_s
     residual_s = RESIDUAL_SHARE * work_s
     return End(
-        held, pace, slower, expected, from_s, first_s + work_s, residual_s, limit_at_s, token_s
+        held,
+        pace,
+        slower,
+        expected,
+        from_s,
+        first_s,
+        first_s + work_s,
+        residual_s,
+        limit_at_s,
+        token_s,
     )

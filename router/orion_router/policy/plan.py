@@ -149,10 +149,9 @@ class Planning:
         later does not overtake it."""
         meta = item.meta
         column, output = self._work[item.request_id]
-        model = column.model
         cached: Mapping[str, int] = {}
         if self._tuning.prefix_term and meta.prefixes:
-            cached = self._beliefs.prompts.kept(model, meta.prefixes)
+            cached = self._beliefs.prompts.kept(column.model, meta.prefixes)
         if meta.deadline_ms is not None and hopeless(
             item, column, self._beliefs, cached, pin, self._now_s
         ):
@@ -163,16 +162,15 @@ class Planning:
             if item.crashes and first:
                 self._empty(column, pin)
             return None
-        best = costs.best
+        rows, costs_s, best = costs
         lane = self.lanes[best]
         if lane.free or self._alone:
-            self._told[item.request_id] = tuple(costs.rows), costs.costs_s, column.places.copy()
-        prefill, decode, _ = column.speeds(best) or (0.0, 0.0, 0.0)
-        at = column.places[best]
+            self._told[item.request_id] = tuple(rows), costs_s, column.places.copy()
         fresh = meta.input_tokens - cached.get(lane.name, 0)
-        service_s = max(0, fresh) * prefill + output * decode
+        service_s = column.work_s(best, max(0, fresh), output)
         cool = service_s <= lane.headroom_s or lane.coolest or not lane.too_warm_s(service_s)
-        lane.add(item, model, at, service_s, first or not self._tuning.batching, cool)
+        lock = first or not self._tuning.batching
+        lane.add(item, column.model, column.places[best], service_s, lock, cool)
         if item.crashes:
             lane.alone = True  # a suspect has its board to itself
         for each in self._columns.values():

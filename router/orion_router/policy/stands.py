@@ -7,15 +7,16 @@ it is asked for, what it was made of is compared: then only the clock moves betw
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from orion_router.fleet import Node, normal
 from orion_router.held import Held
-from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.beliefs import LENGTHS, Beliefs
 from orion_router.policy.ends import End, ends
 from orion_router.policy.fares import Fare, fare
 from orion_router.policy.footing import beside, fits
 from orion_router.policy.heat import derate, headroom_s
-from orion_router.policy.speeds import NOTHING, Speed
+from orion_router.policy.speeds import NOTHING
 from orion_router.policy.tuning import Tuning
 
 Kind = tuple[str, str]
@@ -23,15 +24,12 @@ Kind = tuple[str, str]
 OTHERS: Kind = ("", "")
 
 
-Marks = tuple[int | None, int | None]
-
-
 class Stand:
     """A board with what it holds. `heat`: whether it slows the board down."""
 
-    __slots__ = ("_empties", "_fares", "_held", "_lengths", "_loading", "_marks", "_news",
-                 "_speeds", "busy", "climate", "derate", "ends", "first_at_s", "free", "headroom_s",
-                 "memory", "node")  # fmt: skip
+    __slots__ = ("_empties", "_fares", "_held", "_kinds", "_lengths", "_loading", "_mark",
+                 "_mark_of_lengths", "_news", "_speeds", "busy", "climate", "derate", "ends",
+                 "first_at_s", "free", "headroom_s", "memory", "node")  # fmt: skip
 
     def __init__(self, node: Node, held: Mapping[str, Held], beliefs: Beliefs, heat: bool) -> None:
         self.node, self._held = node, dict(held)
@@ -40,65 +38,78 @@ class Stand:
         celsius = node.health.temperature_c if node.health else None
         self.headroom_s = headroom_s(celsius, self.climate)
         self.free = max(0, node.slots - len(held))
-        paces: dict[str, Speed] = {}
-        kinds: set[Kind] = set()
-        self.ends: list[End] = []
-        for request_id, each in held.items():
-            model = normal(each.model)
-            pace = paces.get(model)
-            if pace is None:
-                pace = paces[model] = beliefs.speed(node, model)
-            kinds.add((model, each.meta.priority if each.meta else "interactive"))
-            self.ends.append(ends(node, model, pace, request_id, each, beliefs, self.derate))
-        self.first_at_s = min([each.expected_at_s for each in self.ends], default=float("inf"))
-        """The moment of the first expected end; infinity where nothing runs."""
-        keys = [(node.name, model) for model in paces]
-        self._speeds = [(key, beliefs.speeds.get(key, NOTHING)) for key in keys]
-        self._lengths = _lengths(kinds, beliefs)
-        self._news, self._marks = beliefs.news, _marks(node, beliefs)
-        self._loading = [
-            (model, beliefs.pages.warm(node, model))
-            for model in paces
-            if model not in node.resident
-        ]
-        self.busy = frozenset(paces)
+        self.busy = frozenset([normal(each.model) for each in held.values()])
         """Models that run there."""
         self.memory = _memory(node, self.busy)
         """Models that are there when those that are being loaded are."""
-        self._fares: dict[str, tuple[Marks | None, Fare]] = {}
         self._empties: dict[str, bool] = {}
+        self._fares: dict[str, tuple[int | None, Fare]] = {}
+        keys = [(node.name, model) for model in self.busy]
+        self._speeds = [(key, beliefs.speeds.get(key, NOTHING)) for key in keys]
+        warm = beliefs.pages.warm
+        self._loading = [(m, warm(node, m)) for m in self.busy if m not in node.resident]
+        self._news = beliefs.news
+        self._mark, self._mark_of_lengths = _marks(node.name, beliefs)
+        self._kinds: list[tuple[str, str, int]] = []
+        self.ends: list[End] = []
+        for request_id, each in held.items():
+            model, meta = normal(each.model), each.meta
+            pace = beliefs.speed(node, model)
+            self.ends.append(ends(node, model, pace, request_id, each, beliefs, self.derate))
+            priority, limit = (meta.priority, meta.output_limit) if meta else ("interactive", 0)
+            self._kinds.append((model, priority, limit))
+        self.first_at_s = min([each.expected_at_s for each in self.ends], default=inf)
+        """The moment of the first expected end; infinity where nothing runs."""
+        self._lengths = _lengths(self._kinds, beliefs)
+
+    def _reckon(self, beliefs: Beliefs) -> None:
+        """When its requests end, by what is known of answers now."""
+        expected = beliefs.output_tokens
+        self.ends = [
+            end.of(expected(*kind)) for end, kind in zip(self.ends, self._kinds, strict=True)
+        ]
+        self.first_at_s = min([each.expected_at_s for each in self.ends], default=inf)
+        self._lengths = _lengths(self._kinds, beliefs)
 
     def holds(self, held: Mapping[str, Held], beliefs: Beliefs, heat: bool) -> bool:
-        """Whether it is still made of the same."""
-        if held != self._held or (
-            heat and beliefs.climates.get(self.node.name) is not self.climate
-        ):
+        """Whether it is still made of the same. What is known of answers changes with each one:
+        then only the ends are reckoned anew."""
+        name, news = self.node.name, beliefs.news
+        if held != self._held or (heat and beliefs.climates.get(name) is not self.climate):
             return False
-        marks = _marks(self.node, beliefs)
-        if marks == self._marks and marks is not None and beliefs.news is self._news:
+        if (
+            news is not None
+            and news is self._news
+            and news.get(name) == self._mark
+            and news.get(LENGTHS) == self._mark_of_lengths
+        ):
             return True
-        self._news, self._marks = beliefs.news, marks
-        return self._learned_the_same(beliefs)
+        mark, of_lengths = _marks(name, beliefs)
+        counted = news is not None and news is self._news
+        as_fast = (counted and mark == self._mark) or self._as_fast(beliefs)
+        if news is not self._news:
+            self._news, self._fares = news, {}
+        self._mark, self._mark_of_lengths = mark, of_lengths
+        if as_fast and any(beliefs.outputs.get(kind) != n for kind, n in self._lengths):
+            self._reckon(beliefs)
+        return as_fast
 
-    def _learned_the_same(self, beliefs: Beliefs) -> bool:
-        speeds, outputs = beliefs.speeds.get, beliefs.outputs.get
-        for key, learned in self._speeds:
-            if speeds(key, NOTHING) is not learned:
-                return False
-        for kind, tokens in self._lengths:
-            if outputs(kind) != tokens:
-                return False
-        warm = beliefs.pages.warm
+    def _as_fast(self, beliefs: Beliefs) -> bool:
+        """Whether the models that run are believed to be as fast, and to load as fast, as then."""
+        speeds, warm = beliefs.speeds.get, beliefs.pages.warm
+        if any(speeds(key, NOTHING) is not learned for key, learned in self._speeds):
+            return False
         return all(warm(self.node, model) == known for model, known in self._loading)
 
     def fare(self, model: str, beliefs: Beliefs, tuning: Tuning) -> Fare | None:
         """What the model costs there; None where it is not, or never fits."""
-        known, marks = self._fares.get(model), self._marks
+        known, mark, news = self._fares.get(model), self._mark, beliefs.news
         if (
             known is not None
-            and known[0] is marks is not None
+            and known[0] == mark
             and known[1].tuning is tuning
-            and beliefs.news is self._news
+            and news is not None
+            and news is self._news
         ):
             return known[1]
         node = self.node
@@ -108,7 +119,7 @@ class Stand:
         found = known[1] if known else None
         if found is None or found.pace is not pace or found.tuning is not tuning:
             found = fare(node, model, self.memory, pace, self.derate, tuning)
-        self._fares[model] = marks, found
+        self._fares[model] = mark, found
         return found
 
     def empties(self, model: str) -> bool:
@@ -129,9 +140,9 @@ def stand(node: Node, held: Mapping[str, Held], beliefs: Beliefs, heat: bool) ->
     return found
 
 
-def _marks(node: Node, beliefs: Beliefs) -> Marks | None:
+def _marks(name: str, beliefs: Beliefs) -> tuple[int | None, int | None]:
     news = beliefs.news
-    return None if news is None else (news.get(node.name), news.get(""))
+    return (None, None) if news is None else (news.get(name), news.get(LENGTHS))
 
 
 def _memory(node: Node, busy: frozenset[str]) -> frozenset[str]:
@@ -145,9 +156,11 @@ def _memory(node: Node, busy: frozenset[str]) -> frozenset[str]:
     return incoming | (kept & memory)
 
 
-def _lengths(kinds: Iterable[Kind], beliefs: Beliefs) -> list[tuple[Kind, float | None]]:
+def _lengths(
+    kinds: Iterable[tuple[str, str, int]], beliefs: Beliefs
+) -> list[tuple[Kind, float | None]]:
     """What is known of how long answers of these kinds are; of all others, where one is not."""
-    found = {kind: beliefs.outputs.get(kind) for kind in kinds}
+    found = {(model, of): beliefs.outputs.get((model, of)) for model, of, _ in kinds}
     if not all(found.values()):
         found[OTHERS] = beliefs.outputs.get(OTHERS)
     return list(found.items())
