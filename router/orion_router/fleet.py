@@ -15,6 +15,9 @@ from orion_contracts.health import DiskModel, NodeHealth, Progress
 
 State = Literal["fresh", "stale", "lost"]
 NOTHING_SAID = NodeConfig()
+WORKED_OUT = ("memo", "notes", "ends", "stands", "stays", "slots", "resident", "resident_bytes",
+              "recency", "seats", "progress", "on_disk")  # fmt: skip
+"""Of a `Node`, what follows from its report, when that was heard, and the configuration alone."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ class Node:
         init=False,
     )
     """Which models stay beside a newcomer (`policy/footing.py`)."""
+
+    def goes_on(self, before: Node) -> Node:
+        """Itself, with what was worked out of a snapshot that had the same report."""
+        kept = before.__dict__
+        self.__dict__.update({name: kept[name] for name in WORKED_OUT if name in kept})
+        return self
 
     @property
     def eligible(self) -> bool:
