@@ -121,33 +121,35 @@ class Column:
         """The lanes that are looked at, as they are now."""
         if self._stale:
             for i, price in self._stale.items():
-                self._renew(i, price)
+                at = self.where.get(i)
+                if at is not None:
+                    self._put(at, i, self._row(i, price))
             self._stale = {}
         return self._rows
 
     def changed(self, i: int, price: float) -> None:
         """Something was planned on lane `i`."""
-        if self._heap:
-            self._renew(i, price)
-        elif i in self.where:
-            self._stale.pop(i, None)
-            self._stale[i] = price  # worked out when it is asked for: a lane may change often
-
-    def _renew(self, i: int, price: float) -> None:
         at = self.where.get(i)
         if at is None:
             return
+        if not self._heap:  # worked out when it is asked for: a lane may change often
+            self._stale.pop(i, None)
+            self._stale[i] = price
+            return
         row = self._row(i, price)
-        if self._heap:
-            usual_s = inf if row is None else self._usual_s(row)
-            fresh = self._next_better(usual_s, price)
-            if fresh is not None:
-                if row is not None:
-                    heapq.heappush(self._heap, (usual_s, i))
-                del self.where[i]
-                self._rows[at] = fresh
-                self.where[fresh[0]] = at
-                return
+        usual_s = inf if row is None else self._usual_s(row)
+        better = self._next_better(usual_s, price)
+        if better is None:
+            self._put(at, i, row)
+            return
+        if row is not None:
+            heapq.heappush(self._heap, (usual_s, i))
+        del self.where[i]
+        self._rows[at] = better
+        self.where[better[0]] = at
+
+    def _put(self, at: int, i: int, row: Row | None) -> None:
+        """Lane `i` in its place; without a row the last one takes it."""
         if row is not None:
             self._rows[at] = row
             return

@@ -106,7 +106,7 @@ class Planning:
         for position, (item, starving, pressed) in enumerate(turns):
             if position > end:
                 break
-            at = self._put(item, pinned(item), starving or pressed)
+            at = self._put(item, item.meta.pin and pinned(item), starving or pressed)
             if at in still_open and self.lanes[at].settled:
                 del still_open[at]
                 end = max(still_open.values(), default=-1)
