@@ -30,8 +30,8 @@ class Column:
     seconds, seconds per token of prompt and of answer."""
 
     __slots__ = ("_beliefs", "_fares", "_heap", "_pushed_out_s", "_replica_price", "_replicas",
-                 "_rows", "_stale", "_tuning", "lanes", "model", "output_tokens", "places", "usual",
-                 "where")  # fmt: skip
+                 "_rows", "_stale", "_tuning", "lanes", "model", "output_tokens", "places",
+                 "usual", "where")  # fmt: skip
 
     def __init__(
         self,
@@ -46,7 +46,6 @@ class Column:
         self.model, self.lanes = model, lanes
         self._replicas, self._replica_price = replicas, replica_price
         self._beliefs, self._tuning = beliefs, tuning
-        self.output_tokens = beliefs.output_tokens(model, "interactive", 0)
         self._fares: list[Fare | None] = [None] * len(lanes)
         self._pushed_out_s: dict[int, float] = {}
         self.places: dict[int, Place] = {}
@@ -54,7 +53,10 @@ class Column:
         self._heap: list[tuple[float, int]] = []
         found = [self._row(i, price) for i in range(len(lanes))]
         rows = [row for row in found if row is not None]
+        self.output_tokens = 0.0
+        """Of a usual answer, where only the best boards for one are looked at."""
         if len(rows) > LOOKED_AT:
+            self.output_tokens = beliefs.output_tokens(model, "interactive", 0)
             everyone = [(self._usual_s(row), row) for row in rows]
             best = heapq.nsmallest(LOOKED_AT, everyone)
             inside = {row[0] for _, row in best}

@@ -33,8 +33,12 @@ class Fare(NamedTuple):
 
     def pushed_out_s(self, replicas: Mapping[str, int]) -> float:
         """Seconds of loading that models need which only this board has, and which would leave."""
-        if not self.gone:
+        gone = self.gone
+        if not gone:
             return 0.0
+        if len(gone) == 1:
+            model, load_s = gone[0]
+            return load_s if replicas.get(model) == 1 else 0.0
         return fsum([load_s for model, load_s in self.gone if replicas.get(model) == 1])
 
 

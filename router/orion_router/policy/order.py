@@ -10,7 +10,7 @@ source has waiting before it. With one source that is first come, first served.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from math import fsum
 from typing import NamedTuple
 
@@ -67,21 +67,24 @@ def in_turn(
     starving.sort()
     rest.sort()
     if fair:
-        penalty_s = _overuse(sources, usage_s)
-        rest = sorted(_in_fairness(rest, penalty_s))
+        rest = _in_fairness(rest, _overuse(sources, usage_s))
     late = [Turn(entry[4], True) for entry in starving]
-    return late + [Turn(entry[5], False, entry[0] % 2 == 0) for entry in rest]
+    # Half the time of calling the class, once for each that waits.
+    return late + [tuple.__new__(Turn, (e[5], False, e[0] % 2 == 0)) for e in rest]
 
 
-def _in_fairness(entries: Iterable[Entry], penalty_s: Mapping[str, float]) -> Iterator[Entry]:
+def _in_fairness(entries: Iterable[Entry], penalty_s: Mapping[str, float]) -> list[Entry]:
     """Each later by what its source had beyond its share, and by what it has waiting before it."""
     ahead: dict[str, float] = {}
+    found: list[Entry] = []
     for rank, moment_s, score, request_id, at, item, work_s in entries:
         source = item.meta.source
         behind_s = ahead.get(source, 0.0)
         ahead[source] = behind_s + work_s
         moment_s += behind_s + penalty_s.get(source, 0.0)
-        yield rank, moment_s, score, request_id, at, item, work_s
+        found.append((rank, moment_s, score, request_id, at, item, work_s))
+    found.sort()
+    return found
 
 
 def _overuse(sources: Set[str], usage_s: Mapping[str, float]) -> dict[str, float]:
