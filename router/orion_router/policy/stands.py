@@ -27,7 +27,7 @@ OTHERS: Kind = ("", "")
 class Stand:
     """A board with what it holds. `heat`: whether it slows the board down."""
 
-    __slots__ = ("_empties", "_fares", "_held", "_kinds", "_lengths", "_loading", "_mark",
+    __slots__ = ("_asked", "_empties", "_fares", "_held", "_kinds", "_lengths", "_loading", "_mark",
                  "_mark_of_lengths", "_news", "_speeds", "busy", "climate", "derate", "ends",
                  "first_at_s", "free", "headroom_s", "memory", "node")  # fmt: skip
 
@@ -60,7 +60,8 @@ class Stand:
             self._kinds.append((model, priority, limit))
         self.first_at_s = min([each.expected_at_s for each in self.ends], default=inf)
         """The moment of the first expected end; infinity where nothing runs."""
-        self._lengths = _lengths(self._kinds, beliefs)
+        self._asked = _asked(self._kinds, beliefs)
+        self._lengths = [beliefs.outputs.get(kind) for kind in self._asked]
 
     def _reckon(self, beliefs: Beliefs) -> None:
         """When its requests end, by what is known of answers now."""
@@ -69,7 +70,8 @@ class Stand:
             end.of(expected(*kind)) for end, kind in zip(self.ends, self._kinds, strict=True)
         ]
         self.first_at_s = min([each.expected_at_s for each in self.ends], default=inf)
-        self._lengths = _lengths(self._kinds, beliefs)
+        self._asked = _asked(self._kinds, beliefs)
+        self._lengths = [beliefs.outputs.get(kind) for kind in self._asked]
 
     def holds(self, held: Mapping[str, Held], beliefs: Beliefs, heat: bool) -> bool:
         """Whether it is still made of the same. What is known of answers changes with each one:
@@ -90,7 +92,8 @@ class Stand:
         if news is not self._news:
             self._news, self._fares = news, {}
         self._mark, self._mark_of_lengths = mark, of_lengths
-        if as_fast and any(beliefs.outputs.get(kind) != n for kind, n in self._lengths):
+        outputs = beliefs.outputs.get
+        if as_fast and [outputs(kind) for kind in self._asked] != self._lengths:
             self._reckon(beliefs)
         return as_fast
 
@@ -156,11 +159,9 @@ def _memory(node: Node, busy: frozenset[str]) -> frozenset[str]:
     return incoming | (kept & memory)
 
 
-def _lengths(
-    kinds: Iterable[tuple[str, str, int]], beliefs: Beliefs
-) -> list[tuple[Kind, float | None]]:
-    """What is known of how long answers of these kinds are; of all others, where one is not."""
-    found = {(model, of): beliefs.outputs.get((model, of)) for model, of, _ in kinds}
-    if not all(found.values()):
-        found[OTHERS] = beliefs.outputs.get(OTHERS)
-    return list(found.items())
+def _asked(kinds: Iterable[tuple[str, str, int]], beliefs: Beliefs) -> list[Kind]:
+    """What `Beliefs.outputs` is asked for: also all others, where nothing is known of one."""
+    found = list({(model, priority) for model, priority, _ in kinds})
+    if not all(map(beliefs.outputs.get, found)):
+        found.append(OTHERS)
+    return found
