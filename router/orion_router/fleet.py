@@ -4,6 +4,7 @@ worked out of a board is kept with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,9 @@ from orion_contracts.health import DiskModel, NodeHealth, Progress
 
 State = Literal["fresh", "stale", "lost"]
 NOTHING_SAID = NodeConfig()
+WORKED_OUT = ("memo", "notes", "ends", "stands", "stays", "slots", "resident", "resident_bytes",
+              "recency", "seats", "progress", "on_disk")  # fmt: skip
+"""Of a `Node`, what follows from its report, when that was heard, and the configuration alone."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Node:
         default_factory=dict[str, Any], compare=False, repr=False, init=False
     )
     """When its running requests are expected to end (`policy/ends.py`)."""
+    stands: dict[bool, Any] = field(
+        default_factory=dict[bool, Any], compare=False, repr=False, init=False
+    )
+    """The board with what it held last, with heat and without (`policy/stands.py`)."""
     stays: dict[tuple[str, frozenset[str]], frozenset[str]] = field(
         default_factory=dict[tuple[str, frozenset[str]], frozenset[str]],
         compare=False,
@@ -60,6 +68,12 @@ class Node:
         init=False,
     )
     """Which models stay beside a newcomer (`policy/footing.py`)."""
+
+    def goes_on(self, before: Node) -> Node:
+        """Itself, with what was worked out of a snapshot that had the same report."""
+        kept = before.__dict__
+        self.__dict__.update({name: kept[name] for name in WORKED_OUT if name in kept})
+        return self
 
     @property
     def eligible(self) -> bool:
@@ -125,6 +139,11 @@ class Fleet:
     def eligible(self) -> tuple[Node, ...]:
         """Boards that may take work, by name."""
         return tuple(n for _, n in sorted(self.nodes.items()) if n.eligible)
+
+    @cached_property
+    def copies(self) -> Mapping[str, int]:
+        """How many of the eligible boards have each model in memory."""
+        return Counter(model for node in self.eligible for model in node.resident)
 
     @cached_property
     def models(self) -> frozenset[str]:

@@ -49,10 +49,13 @@ def observe(
     reasons = _reasons(state, latest, draining, hot, full_ram, seen_s, now_s)
     if said.node_class == EXCLUDED:
         reasons = (EXCLUDED, *reasons)
-    return Node(
+    seen = Node(
         name, latest, alive, draining, heard_s, lost_since_s, hot, full_ram, seen_s, state, reasons,
         inflight, age_s, said, _slope(before, health, news, heard_s), _strain(latest, thresholds),
     )  # fmt: skip
+    if before is None or news or latest is not before.health or said != before.said:
+        return seen
+    return seen.goes_on(before)
 
 
 def _slope(before: Node | None, health: NodeHealth | None, news: bool, heard_s: float) -> float:

@@ -1,9 +1,10 @@
 """`make bench-policy`: what one planning step costs, over arrivals and completions.
 
 A fleet with 5 % of its slots free, a queue held at its length: in turn a request ends and the plan
-is made, then one arrives and the plan is made; what a plan assigns is held from then on. Four
-models, half of the requests with a conversation that some board still has in its cache. A slot
-stays free while others wait because its board is small: it has only the two small models.
+is made, then one arrives and the plan is made; what a plan assigns is held from then on, and what
+an ended one took is learned. Four models, half of the requests with a conversation that some board
+still has in its cache. A slot stays free while others wait because its board is small: it has only
+the two small models.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from random import Random
 from typing import NamedTuple
 
 from orion_contracts.config import Routing, Thresholds
+from orion_contracts.facts import Facts
 from orion_contracts.health import DiskModel, Engine, NodeHealth, ResidentModel
 from orion_contracts.meta import Meta
 from orion_contracts.prefixes import Prefix
 from orion_lab.bench.figures import percentile
-from orion_router.fleet import Fleet, Node
+from orion_router.fleet import Fleet, Node, normal
 from orion_router.held import Held
 from orion_router.learning.learner import Learner
 from orion_router.policy import Waiting, assign
@@ -130,9 +132,20 @@ class Stage:
         self.queue[item.request_id] = item
 
     def end(self, names: list[str]) -> None:
-        """One of these boards has one less."""
+        """One of these boards has one less, and what it took is learned: as the board's rule of
+        thumb has it, so that the fleet stays what it is."""
         name = self.rng.choice(names)
-        del self.held[name][next(iter(self.held[name]))]
+        ended = self.held[name].pop(next(iter(self.held[name])))
+        if ended.meta is None:
+            return
+        node, tokens = self.fleet.nodes[name], self.rng.randint(32, 256)
+        pace = self.learner.beliefs(self.now_s).speed(node, normal(ended.model))
+        took = Facts(
+            prompt_tokens=ended.meta.input_tokens, output_tokens=tokens,
+            prompt_s=ended.meta.input_tokens * pace.prefill_s_per_token,
+            output_s=tokens * pace.decode_s_per_token,
+        )  # fmt: skip
+        self.learner.finished(node, ended, took, self.now_s)
 
     def plan(self) -> float:
         """One step; its seconds of CPU time, so that other work here does not count. What it

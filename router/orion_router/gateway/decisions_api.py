@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from orion_contracts.stamp import iso
@@ -50,4 +49,4 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
 
 def _terms(terms: Terms) -> dict[str, float]:
     sums = {"completion_s": terms.completion_s, "cost_s": terms.cost_s}
-    return {name: round(value, 3) for name, value in {**asdict(terms), **sums}.items()}
+    return {name: round(value, 3) for name, value in {**terms._asdict(), **sums}.items()}

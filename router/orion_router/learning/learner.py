@@ -9,6 +9,7 @@ from orion_contracts.footprint import context_bytes
 from orion_router.fleet import Node, normal
 from orion_router.held import Held
 from orion_router.learning.heat import HeatBook
+from orion_router.learning.news import News
 from orion_router.learning.outputs import OutputBook
 from orion_router.learning.pages import PageBook
 from orion_router.learning.prompts import PromptBook
@@ -23,10 +24,11 @@ class Learner:
     """The books, and the snapshot of them that a plan reads."""
 
     def __init__(self) -> None:
+        self.news = News()
         self.heat = HeatBook()
-        self.rates = RateBook()
-        self.outputs = OutputBook()
-        self.pages = PageBook()
+        self.rates = RateBook(self.news)
+        self.outputs = OutputBook(self.news)
+        self.pages = PageBook(self.news)
         self.prompts = PromptBook()
         self.usage = UsageBook()
 
@@ -34,7 +36,7 @@ class Learner:
         """What the policy may reckon with now."""
         return Beliefs(
             self.rates.speeds, self.outputs.means, self.prompts, self.usage.at(now_s),
-            self.pages, self.heat.climates,
+            self.pages, self.heat.climates, self.news.latest,
         )  # fmt: skip
 
     def finished(self, node: Node, held: Held, facts: Facts, now_s: float) -> None:
@@ -83,6 +85,7 @@ class Learner:
         self.heat.looked(nodes, busy, now_s)
         self.heat.forget(frozenset(nodes))
         self.pages.forget(frozenset(n for n, node in nodes.items() if node.state != "lost"))
+        self.news.forget(nodes.keys())
         for name, node in nodes.items():
             for model in self.prompts.models(name):
                 if node.state == "lost" or (node.health and model not in node.resident):

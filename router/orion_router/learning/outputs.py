@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orion_router.policy.beliefs import OUTPUT_TOKENS
+from orion_router.learning.news import News
+from orion_router.policy.beliefs import LENGTHS, OUTPUT_TOKENS
 
 PRIOR_WEIGHT = 2.0
 MAX_WEIGHT = 50.0
@@ -17,7 +18,8 @@ MAX_CLASSES = 256
 class OutputBook:
     """A running mean with a bounded memory, beginning at the usual length."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: News | None = None) -> None:
+        self._news = news or News()
         self._weights: dict[tuple[str, str], float] = {}
         self.means: dict[tuple[str, str], float] = {}
 
@@ -25,6 +27,7 @@ class OutputBook:
         """Take the length of one complete answer."""
         if tokens <= 0:
             return
+        self._news.of(LENGTHS)
         for key in ((model, priority), ("", "")):
             mean, weight = self.means.get(key, OUTPUT_TOKENS), self._weights.get(key, PRIOR_WEIGHT)
             weight = min(MAX_WEIGHT, weight + 1.0)
@@ -45,6 +48,7 @@ class OutputBook:
         """The inverse of dump. Raises ValueError and TypeError for another shape: then nothing of
         it was taken."""
         told = list(document.items())[:MAX_CLASSES]
+        self._news.of(LENGTHS)
         for name, mean, weight in [(name, float(mean), float(w)) for name, (mean, w) in told]:
             priority, _, model = name.partition("/")
             if 0 < mean < 1e6 and 0 < weight <= MAX_WEIGHT:

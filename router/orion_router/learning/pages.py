@@ -9,6 +9,7 @@ those that did not make it larger.
 from __future__ import annotations
 
 from orion_router.fleet import Node
+from orion_router.learning.news import News
 
 DEEPEST = 16
 USABLE_SHARE = 0.85
@@ -18,7 +19,8 @@ LEAST_TRUST, MOST_TRUST = 0.1, 1.0
 class PageBook:
     """Per board, the files read last, the latest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: News | None = None) -> None:
+        self._news = news or News()
         self._read: dict[str, list[tuple[str, int]]] = {}
         self._trust: dict[str, float] = {}
 
@@ -44,6 +46,7 @@ class PageBook:
         """The model was in memory just now: its file is the last to go."""
         read = [entry for entry in self._read.get(node, ()) if entry[0] != model]
         self._read[node] = [(model, size_bytes), *read][:DEEPEST]
+        self._news.of(node)
 
     def judge(self, node: str, believed_warm: bool, was_warm: bool) -> None:
         """A load showed whether the belief was right."""
@@ -52,9 +55,11 @@ class PageBook:
         trust = self._trust.get(node, USABLE_SHARE)
         changed = trust * 1.25 if was_warm else trust * 0.7
         self._trust[node] = min(MOST_TRUST, max(LEAST_TRUST, changed))
+        self._news.of(node)
 
     def forget(self, present: frozenset[str]) -> None:
         """Boards that are no more, or that were switched off."""
         for book in (self._read, self._trust):
             for name in [each for each in book if each not in present]:
                 del book[name]
+                self._news.of(name)

@@ -63,20 +63,23 @@ class PromptBook:
 
     def __init__(self) -> None:
         self._caches: dict[tuple[str, str], Cache] = {}
-        self._index: dict[tuple[str, str], dict[str, int]] = {}
+        self._index: dict[str, dict[str, dict[str, int]]] = {}
+        """Per model and last hash, the boards with their tokens."""
 
     def kept(self, model: str, chain: Chain) -> Mapping[str, int]:
         """Per board, how many tokens of this prompt it need not read again."""
         found: dict[str, int] = {}
-        for at in range(len(chain) - 1, -1, -1):
-            leaf, tokens = chain[at]
-            boards = self._index.get((model, leaf))
-            if boards is None:
-                continue
-            # What follows the common prompt is our own reply, as far as the next boundary.
-            most = chain[at + 1][1] if at + 1 < len(chain) else tokens
-            for node, cached in boards.items():
-                found.setdefault(node, max(tokens, min(cached, most)))
+        leaves = self._index.get(model)
+        if not leaves or not chain:
+            return found
+        most = chain[-1][1]
+        for leaf, tokens in reversed(chain):
+            if boards := leaves.get(leaf):
+                # What follows the common prompt is our own reply, as far as the next boundary.
+                for node, cached in boards.items():
+                    if node not in found:
+                        found[node] = max(tokens, min(cached, most))
+            most = tokens
         return found
 
     def seen(self, node: str, model: str, chain: Chain) -> bool:
@@ -158,12 +161,15 @@ class PromptBook:
 
     def _reindex(self, node: str, model: str) -> None:
         cache = self._caches[node, model]
+        leaves = self._index.setdefault(model, {})
         for leaf in cache.indexed:
-            boards = self._index[model, leaf]
+            boards = leaves[leaf]
             del boards[node]
             if not boards:
-                del self._index[model, leaf]
+                del leaves[leaf]
         kept = [entry for depth, entry in enumerate(cache.entries) if cache.keeps(depth)]
         cache.indexed = [entry.leaf for entry in kept]
         for entry in kept:
-            self._index.setdefault((model, entry.leaf), {})[node] = entry.tokens
+            leaves.setdefault(entry.leaf, {})[node] = entry.tokens
+        if not leaves:
+            del self._index[model]

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
+from orion_router.learning.news import News
 from orion_router.learning.samples import (
     KEPT,
     SHIFT_SAMPLES,
@@ -40,7 +41,8 @@ SAMPLES_TO_JUDGE = 5
 class RateBook:
     """All boards' figures; the pair used longest ago is dropped first."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: News | None = None) -> None:
+        self._news = news or News()
         self._pairs: dict[tuple[str, str], Samples] = {}
         self._count = count()
         self.speeds: dict[tuple[str, str], Learned] = {}
@@ -61,6 +63,7 @@ class RateBook:
             oldest = next(iter(self._pairs))
             del self._pairs[oldest]
             self.speeds.pop(oldest, None)
+            self._news.of(oldest[0])
         if fresh_tokens >= MIN_PROMPT_TOKENS and prompt_s > 0:
             mine.prefill.append(fresh_tokens / prompt_s * derate)
         if output_tokens >= MIN_OUTPUT_TOKENS and output_s > 0:
@@ -78,6 +81,7 @@ class RateBook:
                     mine.best_decode, mine.best_version = recent, version or mine.best_version
         if load_s > 0:
             (mine.warm_load_s if warm else mine.load_s).append(load_s)
+        self._news.of(node)
         self.speeds[key] = mine.told()
 
     def _spread(self, node: str, factor: float, since: int) -> None:

@@ -13,12 +13,13 @@ from itertools import islice
 from orion_contracts.config import Routing
 from orion_router.fleet import Fleet, Node, normal
 from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
+from orion_router.policy.columns import NOWHERE
 from orion_router.policy.explain import SHOWN, candidates, why
 from orion_router.policy.lanes import Lane
 from orion_router.policy.pins import Pins, pins_of
 from orion_router.policy.plan import Planning
 from orion_router.policy.pool import pool as boards_for
-from orion_router.policy.shortlist import WHOLE, shortlist
+from orion_router.policy.shortlist import WHOLE, elsewhere, shortlist
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
 from orion_router.policy.values import Candidate, Decision, Load, Prospect, Waiting
 
@@ -45,17 +46,20 @@ def assign(
     """
     pool = boards_for(fleet, routing)
     decisions: list[Decision] = []
-    possible: list[Waiting] = []
-    for item in queue:
-        refused = _refusal(item, fleet, pool, now_s, routing)
-        if refused is not None:
-            decisions.append(refused)
-        else:
-            possible.append(item)
-    if not any(len(load.get(node.name, ())) < node.slots for node in pool):
+    possible = list(queue)
+    models = {item.meta.model for item in possible}
+    if not pool or not all(map(fleet.knows, models)):
+        refused = [_refusal(item, fleet, pool, now_s, routing) for item in possible]
+        decisions = [each for each in refused if each is not None]
+        possible = [item for item, no in zip(possible, refused, strict=True) if no is None]
+    wanted = {normal(model) for model in models}
+    if not any(
+        len(load.get(node.name, ())) < node.slots and not wanted.isdisjoint(node.on_disk)
+        for node in pool
+    ):
         return decisions  # nothing can begin: what waits is planned when a slot is free
     planning = _planning(
-        pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
+        fleet, pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
     )
     pins = pins_of(fleet, now_s)
     due = planning.run(possible, routing.starvation_bound_s, pins)
@@ -82,7 +86,7 @@ def decide(
     if refused is not None:
         return refused
     planning = _planning(
-        pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
+        fleet, pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
     )
     pins = pins_of(fleet, now_s)
     due = planning.run_alone(item, pins)
@@ -119,6 +123,7 @@ def outlook(
 
 
 def _planning(
+    fleet: Fleet,
     pool: tuple[Node, ...],
     load: Load,
     now_s: float,
@@ -129,12 +134,9 @@ def _planning(
     energy_tie_s: float,
 ) -> Planning:
     ready = [node for node in pool if node.name not in cooling]
-    seen = shortlist(ready, load, beliefs)
-    unseen: list[Node] = []
-    if len(seen) < len(ready):
-        names = {node.name for node in seen}
-        unseen = [node for node in ready if node.name not in names]
-    return Planning(seen, load, beliefs, tuning, now_s, suspects, energy_tie_s, unseen)
+    seen = shortlist(ready, load, beliefs, tuning.heat_term)
+    others = elsewhere(fleet, cooling, seen) if len(seen) < len(ready) else NOWHERE
+    return Planning(seen, load, beliefs, tuning, now_s, suspects, energy_tie_s, others)
 
 
 def _looked(
@@ -150,7 +152,7 @@ def _looked(
     """Every board, also those that may take no work, for people who ask why; of a large fleet
     those that were compared."""
     nodes: Iterable[Node] = fleet.nodes.values()
-    offered = planning.offered.get(item.request_id, {})
+    offered = planning.offered(item.request_id)
     if len(fleet.nodes) > WHOLE:
         nodes = [fleet.nodes[name] for name in offered] or islice(nodes, SHOWN)
     return candidates(

@@ -13,6 +13,9 @@ from orion_router.policy.speeds import NOTHING, Learned, Speed, reported, speed
 OUTPUT_TOKENS = 128.0
 """Expected length of an answer before any was seen."""
 
+LENGTHS = ""
+"""In the place of a board among `Beliefs.news`: how long answers are."""
+
 Chain = Sequence[tuple[str, int]]
 """Prefixes of a prompt, shortest first: (hash, tokens up to there)."""
 
@@ -65,6 +68,9 @@ class Beliefs:
     pages: Pages = field(default_factory=NoPages)
     climates: Mapping[str, Climate] = field(default_factory=dict[str, Climate])
     """Where each board's temperature goes."""
+    news: Mapping[str, int] | None = None
+    """Per board a number: as long as it is the same, so is what is known of its speeds and pages;
+    and one for `outputs`. None: nobody counts, and figures are compared."""
 
     def speed(self, node: Node, model: str) -> Speed:
         """How fast the board is with the model."""

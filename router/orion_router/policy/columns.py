@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from math import fsum, inf
+from math import inf
 
-from orion_router.fleet import Node, normal
+from orion_router.policy.batches import Place
 from orion_router.policy.beliefs import Beliefs
-from orion_router.policy.footing import beside, fits
-from orion_router.policy.lanes import Lane, Place
-from orion_router.policy.speeds import speed
+from orion_router.policy.fares import Fare
+from orion_router.policy.lanes import Lane
 from orion_router.policy.tuning import Tuning
 
 LOOKED_AT = 24
@@ -26,30 +25,13 @@ Row = tuple[int, float, float, float, float]
 NOWHERE: Mapping[str, int] = {}
 
 
-def disk_load_s(node: Node, model: str) -> float:
-    """Seconds that a load from the board's disk takes, by the rule of thumb."""
-    file = node.on_disk.get(model)
-    size = file.size_bytes if file else 0
-    return speed(size, node.said.storage_bytes_per_second).load_s
-
-
-def heaviest_load_s(node: Node) -> float:
-    """Seconds that the largest model of the board takes to load from its disk."""
-    known: float | None = node.notes.get("heaviest_load_s")
-    if known is None:
-        largest = max(node.on_disk.values(), key=lambda file: file.size_bytes, default=None)
-        known = disk_load_s(node, normal(largest.name) if largest else "")
-        node.notes["heaviest_load_s"] = known
-    return known
-
-
 class Column:
     """One model on all lanes. Rows: lane, seconds until it begins, price of a load and its
     seconds, seconds per token of prompt and of answer."""
 
-    __slots__ = ("_beliefs", "_heap", "_replica_price", "_replicas", "_rows", "_spare_s", "_speeds",
-                 "_stale", "_tuning", "lanes", "model", "output_tokens", "places", "usual",
-                 "where")  # fmt: skip
+    __slots__ = ("_beliefs", "_fares", "_heap", "_pushed_out_s", "_replica_price", "_replicas",
+                 "_rows", "_stale", "_tuning", "lanes", "model", "output_tokens", "places",
+                 "usual", "where")  # fmt: skip
 
     def __init__(
         self,
@@ -64,73 +46,72 @@ class Column:
         self.model, self.lanes = model, lanes
         self._replicas, self._replica_price = replicas, replica_price
         self._beliefs, self._tuning = beliefs, tuning
-        self.output_tokens = beliefs.output_tokens(model, "interactive", 0)
-        self._speeds: dict[int, tuple[float, float, float]] = {}
-        self._spare_s: dict[int, float] = {}
+        self._fares: list[Fare | None] = [None] * len(lanes)
+        self._pushed_out_s: dict[int, float] = {}
         self.places: dict[int, Place] = {}
         self._stale: dict[int, float] = {}
-        self._rows: list[Row] = []
-        self.where: dict[int, int] = {}
         self._heap: list[tuple[float, int]] = []
-        found = (self._row(i, price) for i in range(len(lanes)))
-        everyone = [(self._usual_s(row), row) for row in found if row is not None]
-        if len(everyone) > LOOKED_AT:
+        found = [self._row(i, price) for i in range(len(lanes))]
+        rows = [row for row in found if row is not None]
+        self.output_tokens = 0.0
+        """Of a usual answer, where only the best boards for one are looked at."""
+        if len(rows) > LOOKED_AT:
+            self.output_tokens = beliefs.output_tokens(model, "interactive", 0)
+            everyone = [(self._usual_s(row), row) for row in rows]
             best = heapq.nsmallest(LOOKED_AT, everyone)
             inside = {row[0] for _, row in best}
             self._heap = [(s, row[0]) for s, row in everyone if row[0] not in inside]
             heapq.heapify(self._heap)
-            everyone = best
-        self._rows = [row for _, row in everyone]
-        self.where = {row[0]: at for at, row in enumerate(self._rows)}
-        many = max(1, len(self._rows))
-        self.usual = (sum(r[2] for r in self._rows) / many, sum(r[3] for r in self._rows) / many)
+            rows = [row for _, row in best]
+        self._rows = rows
+        self.where = {row[0]: at for at, row in enumerate(rows)}
+        many = max(1, len(rows))
+        self.usual = sum([row[2] for row in rows]) / many, sum([row[3] for row in rows]) / many
         """Seconds per token of prompt and of answer, on an average board."""
 
     def _row(self, i: int, price: float) -> Row | None:
         """The numbers of one lane; None where the model is not, or never fits."""
         lane = self.lanes[i]
-        known = self._speeds.get(i)
-        if known is None:
-            if self.model not in lane.node.on_disk or not fits(lane.node, self.model):
+        fare = self._fares[i]
+        if fare is None:
+            fare = lane.stand.fare(self.model, self._beliefs, self._tuning)
+            if fare is None:
                 return None
-            pace = self._beliefs.speed(lane.node, self.model)
-            slower = lane.derate
-            load_s = pace.load_s if self._tuning.load_term else 0.0
-            known = (pace.prefill_s_per_token * slower, pace.decode_s_per_token * slower, load_s)
-            self._spare_s[i] = self._tuning.versatility * heaviest_load_s(lane.node)
-            self._speeds[i] = known
+            self._fares[i] = fare
         if lane.alone:
             return None
-        prefill, decode, load_s = known
+        _, _, prefill, _, load_s, decode, spare_s, gone = fare
         place = self.places[i] = lane.place(self.model, load_s)
-        extra = place.load_s
-        if place.load_s or place.batch:
-            extra = place.load_s * (1.0 + price) + self._tuning.margin_s
-            if place.batch == 1 and self._replica_price:
-                extra += self._replica_price * self._pushed_out_s(lane)
-        return (
-            i,
-            place.begin_s + extra - self._spare_s[i],
-            prefill,
-            decode * self._tuning.decode_weight,
-            price,
-        )
+        batch, start_s, load_s = place
+        if batch:
+            extra_s = load_s * (1.0 + price) + self._tuning.margin_s
+            if batch == 1 and gone:
+                extra_s += self._pushed_s(i, fare)
+            start_s += extra_s
+        return (i, start_s - spare_s, prefill, decode, price)
 
-    def _pushed_out_s(self, lane: Lane) -> float:
-        """Seconds of loading that models need which only this board has, and which would leave."""
-        if not lane.memory:
-            return 0.0
-        gone = lane.memory - beside(lane.node, lane.memory, self.model) - {self.model}
-        return fsum(
-            disk_load_s(lane.node, model) for model in gone if self._replicas.get(model) == 1
-        )
+    def _pushed_s(self, i: int, fare: Fare) -> float:
+        """The price of the models that would leave the lane's memory."""
+        known = self._pushed_out_s.get(i)
+        if known is None:
+            known = 0.0
+            if self._replica_price:
+                known = self._replica_price * fare.pushed_out_s(self._replicas)
+            self._pushed_out_s[i] = known
+        return known
 
     def _usual_s(self, row: Row) -> float:
         return row[1] + USUAL_INPUT_TOKENS * row[2] + self.output_tokens * row[3]
 
     def speeds(self, i: int) -> tuple[float, float, float] | None:
         """Seconds per prompt token and per answer token, and of a load, on lane `i`."""
-        return self._speeds.get(i)
+        fare = self._fares[i]
+        return None if fare is None else fare[2:5]
+
+    def work_s(self, i: int, tokens: int, output: float) -> float:
+        """Seconds that lane `i` takes for so many tokens of prompt and of answer."""
+        fare = self._fares[i]
+        return 0.0 if fare is None else tokens * fare.prefill_s + output * fare.decode_s
 
     def extra(self, lanes: Iterable[int], price: float) -> list[Row]:
         """Rows of lanes that are not looked at."""
@@ -142,33 +123,35 @@ class Column:
         """The lanes that are looked at, as they are now."""
         if self._stale:
             for i, price in self._stale.items():
-                self._renew(i, price)
+                at = self.where.get(i)
+                if at is not None:
+                    self._put(at, i, self._row(i, price))
             self._stale = {}
         return self._rows
 
     def changed(self, i: int, price: float) -> None:
         """Something was planned on lane `i`."""
-        if self._heap:
-            self._renew(i, price)
-        elif i in self.where:
-            self._stale.pop(i, None)
-            self._stale[i] = price  # worked out when it is asked for: a lane may change often
-
-    def _renew(self, i: int, price: float) -> None:
         at = self.where.get(i)
         if at is None:
             return
+        if not self._heap:  # worked out when it is asked for: a lane may change often
+            self._stale.pop(i, None)
+            self._stale[i] = price
+            return
         row = self._row(i, price)
-        if self._heap:
-            usual_s = inf if row is None else self._usual_s(row)
-            fresh = self._next_better(usual_s, price)
-            if fresh is not None:
-                if row is not None:
-                    heapq.heappush(self._heap, (usual_s, i))
-                del self.where[i]
-                self._rows[at] = fresh
-                self.where[fresh[0]] = at
-                return
+        usual_s = inf if row is None else self._usual_s(row)
+        better = self._next_better(usual_s, price)
+        if better is None:
+            self._put(at, i, row)
+            return
+        if row is not None:
+            heapq.heappush(self._heap, (usual_s, i))
+        del self.where[i]
+        self._rows[at] = better
+        self.where[better[0]] = at
+
+    def _put(self, at: int, i: int, row: Row | None) -> None:
+        """Lane `i` in its place; without a row the last one takes it."""
         if row is not None:
             self._rows[at] = row
             return

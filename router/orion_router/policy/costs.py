@@ -14,12 +14,8 @@ FAILED_THERE_S = 1e6
 """A board where the request failed before comes after all others."""
 
 
-class Costs(NamedTuple):
-    """Of each row, and the lane that is chosen."""
-
-    rows: Sequence[Row]
-    costs_s: Sequence[float]
-    best: int
+Costs = tuple[Sequence[Row], Sequence[float], int]
+"""Rows, what each costs, and the lane that is chosen."""
 
 
 class Offered(NamedTuple):
@@ -34,8 +30,10 @@ class Offered(NamedTuple):
 def plain(column: Column, prompt: float, output: float) -> Costs | None:
     """Where nothing tells the boards apart but their rows. None: no board can take it."""
     rows = column.rows
+    if not rows:
+        return None
     costs = [start_s + prompt * p + output * d for _, start_s, p, d, _ in rows]
-    return Costs(rows, costs, rows[costs.index(min(costs))][0]) if costs else None
+    return rows, costs, rows[costs.index(min(costs))][0]
 
 
 def particular(
@@ -46,21 +44,35 @@ def particular(
     to look at beside the best for a usual request."""
     prompt = float(item.meta.input_tokens)
     most = max(cached.values(), default=0)
+    failed_on, suspect = item.failed_on, item.crashes
     rows: list[Row] = []
-    offers: list[Offer] = []
+    costs: list[float] = []
+    works: list[float] = []
     for row in (*column.rows, *column.extra(also, price)):
         i, start_s, prefill, decode, dear = row
         lane = lanes[i]
-        if (pin and lane.name != pin) or (item.crashes and (lane.held or lane.planned)):
+        name = lane.name
+        if (pin and name != pin) or (suspect and (lane.held or lane.planned)):
             continue
-        saved = cached.get(lane.name, 0)
+        saved = cached.get(name, 0)
         work_s = (prompt - saved) * prefill + output * decode
         cost_s = start_s + work_s + dear * (most - saved) * prefill
         if work_s > lane.headroom_s:
             cost_s += lane.too_warm_s(work_s)
-        if lane.name in item.failed_on:
+        if name in failed_on:
             cost_s += FAILED_THERE_S
         rows.append(row)
-        offers.append(Offer(cost_s, i, lane.node, column.places[i].load_s, work_s))
+        costs.append(cost_s)
+        works.append(work_s)
+    if not rows:
+        return None
+    if tie_s <= 0.0:
+        least_s = min(costs)
+        near = [row[0] for row, cost_s in zip(rows, costs, strict=True) if cost_s == least_s]
+        return rows, costs, min(near)
+    offers = [
+        Offer(cost_s, row[0], lanes[row[0]].node, column.places[row[0]].load_s, work_s)
+        for row, cost_s, work_s in zip(rows, costs, works, strict=True)
+    ]
     chosen = cheapest(offers, tie_s)
-    return None if chosen is None else Costs(rows, [o.cost_s for o in offers], chosen.lane)
+    return None if chosen is None else (rows, costs, chosen.lane)

@@ -1,6 +1,8 @@
 """When a running request is expected to leave its slot (pure).
 
-Worked out once per look at its board, as moments; until the next one only the clock moves.
+Worked out as moments, so that only the clock moves between two looks at its board, and kept with
+the board's snapshot. What it was made of is compared whenever it is asked for: another attempt, a
+rate or a usual length of answers that was learned meanwhile makes it anew.
 """
 
 from __future__ import annotations
@@ -23,8 +25,12 @@ class End(NamedTuple):
     held: Held
     pace: Speed
     slower: float
+    expected: float
+    """Tokens of its answer."""
     from_s: float
     """The moment that it was reckoned from; nothing is made of a clock before it."""
+    first_s: float
+    """The moment of its first token."""
     expected_at_s: float
     residual_s: float
     """So long it still takes when the expected moment has come."""
@@ -34,7 +40,7 @@ class End(NamedTuple):
 
     def left_s(self, now_s: float) -> float:
         """Seconds that it will still hold its slot."""
-        _, _, _, from_s, expected_at_s, residual_s, limit_at_s, token_s = self
+        _, _, _, _, from_s, _, expected_at_s, residual_s, limit_at_s, token_s = self
         if now_s < from_s:
             now_s = from_s
         left_s = expected_at_s - now_s
@@ -45,6 +51,17 @@ class End(NamedTuple):
             left_s = most_s if most_s > token_s else token_s
         return left_s
 
+    def of(self, expected: float) -> End:
+        """The same, with so many tokens expected of its answer."""
+        held, pace, slower, known, from_s, first_s, _, _, limit_at_s, token_s = self
+        if expected == known:
+            return self
+        work_s = expected * token_s
+        return End(
+            held, pace, slower, expected, from_s, first_s, first_s + work_s,
+            RESIDUAL_SHARE * work_s, limit_at_s, token_s,
+        )  # fmt: skip
+
 
 def ends(
     node: Node, model: str, pace: Speed, request_id: str, held: Held, beliefs: Beliefs,
@@ -52,22 +69,31 @@ def ends(
 ) -> End:  # fmt: skip
     """From what is known of its progress. `pace`: of the board with this model; `slower`: its
     derating by heat."""
+    meta = held.meta
+    expected = beliefs.output_tokens(
+        model, meta.priority if meta else "interactive", meta.output_limit if meta else 0
+    )
     known: End | None = node.ends.get(request_id)
-    if known is not None and known[0] is held and known[1] is pace and known[2] == slower:
+    if (
+        known is not None
+        and known[0] is held
+        and known[1] is pace
+        and known[2] == slower
+        and known[3] == expected
+    ):
         return known
     if len(node.ends) >= FORGOTTEN_BEYOND:
         node.ends.clear()
-    found = node.ends[request_id] = _end(node, model, request_id, held, beliefs, slower, pace)
+    found = node.ends[request_id] = _end(node, model, request_id, held, expected, slower, pace)
     return found
 
 
 def _end(
-    node: Node, model: str, request_id: str, held: Held, beliefs: Beliefs, slower: float,
+    node: Node, model: str, request_id: str, held: Held, expected: float, slower: float,
     pace: Speed,
 ) -> End:  # fmt: skip
     meta = held.meta
     limit = meta.output_limit if meta else 0
-    expected = beliefs.output_tokens(model, meta.priority if meta else "interactive", limit)
     token_s = pace.decode_s_per_token * slower
     seen = node.progress.get(request_id)
     if seen is not None and seen.output_tokens > 0:
@@ -81,4 +107,15 @@ def _end(
     limit_at_s = first_s + limit * token_s if limit > 0 else float("inf")
     work_s = expected * token_s
     residual_s = RESIDUAL_SHARE * work_s
-    return End(held, pace, slower, from_s, first_s + work_s, residual_s, limit_at_s, token_s)
+    return End(
+        held,
+        pace,
+        slower,
+        expected,
+        from_s,
+        first_s,
+        first_s + work_s,
+        residual_s,
+        limit_at_s,
+        token_s,
+    )

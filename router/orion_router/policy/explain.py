@@ -33,32 +33,31 @@ def candidates(
     that it has to go to. `offered`: what the plan compared them by; a board that it did not look at
     is told of as if nothing else were planned there."""
     at = {lane.name: lane for lane in lanes}
-    model = normal(item.meta.model)
-    chain = item.meta.prefixes
-    cached: Mapping[str, int] = beliefs.prompts.kept(model, chain) if chain else {}
     meta = item.meta
+    model, chain = normal(meta.model), meta.prefixes
+    cached: Mapping[str, int] = beliefs.prompts.kept(model, chain) if chain else {}
     output = beliefs.output_tokens(model, meta.priority, meta.output_limit)
-    looked: list[Candidate] = []
+    looked: list[tuple[bool, float, str, int, Candidate]] = []
     for node in nodes:
-        lane = at.get(node.name)
-        held = load.get(node.name, {})
+        name = node.name
+        lane, held = at.get(name), load.get(name, ())
         reason = _obstacle(item, node, lane, model, cooling, pin)
-        terms, known = None, offered.get(node.name)
+        terms, cost_s, known = None, 0.0, offered.get(name)
         if offered and known is None and not reason:
             reason = "suspect"  # the plan left it out: it is for one that saw a crash
         if lane is not None and reason in ("", "full"):
-            terms = _terms(
-                item, lane, model, cached.get(node.name, 0), output, beliefs, tuning, known
-            )
+            terms = _terms(item, lane, model, cached.get(name, 0), output, beliefs, tuning, known)
+            cost_s = terms.cost_s
             if (
                 not reason
                 and not lane.coolest
                 and lane.too_warm_s(terms.prefill_s + terms.decode_s)
             ):
                 reason = "resting"
-        looked.append(Candidate(node.name, reason, model in node.resident, len(held), terms))
-    looked.sort(key=lambda c: (c.terms is None, c.terms.cost_s if c.terms else 0.0, c.node))
-    return tuple(looked[:SHOWN])
+        found = Candidate(name, reason, model in node.resident, len(held), terms)
+        looked.append((terms is None, cost_s, name, len(looked), found))
+    looked.sort()
+    return tuple([each for *_, each in looked[:SHOWN]])
 
 
 def _obstacle(
@@ -86,7 +85,8 @@ def _terms(
     item: Waiting, lane: Lane, model: str, cached: int, output: float, beliefs: Beliefs,
     tuning: Tuning, offered: Offered | None,
 ) -> Terms:  # fmt: skip
-    pace = beliefs.speed(lane.node, model)
+    fare = lane.stand.fare(model, beliefs, tuning)
+    pace = beliefs.speed(lane.node, model) if fare is None else fare.pace
     fresh = max(0, item.meta.input_tokens - cached)
     prefill_s = fresh * pace.prefill_s_per_token * lane.derate
     decode_s = output * pace.decode_s_per_token * lane.derate
@@ -102,13 +102,18 @@ def _terms(
 
 def why(node: str, looked: Iterable[Candidate]) -> str:
     """In one word why the request goes to this board, among those that were compared."""
-    told = {each.node: each.terms for each in looked if each.terms}
-    mine = told.get(node)
-    warm = any(each.resident for each in looked if each.node == node)
+    compared: list[Terms] = []
+    mine: Terms | None = None
+    warm = False
+    for each in looked:
+        if each.terms is not None:
+            compared.append(each.terms)
+        if each.node == node:
+            mine, warm = each.terms, each.resident
     if mine is None:
         return "resident" if warm else "soonest"
-    if mine.cost_s - min(terms.cost_s for terms in told.values()) > SAME_S:
+    if mine.cost_s - min([terms.cost_s for terms in compared]) > SAME_S:
         return "least_energy"
-    if mine.completion_s - min(terms.completion_s for terms in told.values()) > SAME_S:
+    if mine.completion_s - min([terms.completion_s for terms in compared]) > SAME_S:
         return "spares_load" if warm else "spares_board"
     return "resident" if warm else "soonest"

@@ -15,7 +15,10 @@ def open_until(turns: Sequence[Turn], lanes: Sequence[Lane]) -> dict[int, int]:
     """For each lane with a free slot the last turn that may want it: one for a model there."""
     if len(turns) == 1:
         return {i: 0 for i, lane in enumerate(lanes) if lane.free}
-    last = {normal(turn.item.meta.model): at for at, turn in enumerate(turns)}
+    told = {turn.item.meta.model: at for at, turn in enumerate(turns)}
+    last: dict[str, int] = {}
+    for name, at in told.items():
+        last[normal(name)] = max(at, last.get(normal(name), -1))
     wanted = {
         i: max((last.get(model, -1) for model in lane.node.on_disk), default=-1)
         for i, lane in enumerate(lanes)

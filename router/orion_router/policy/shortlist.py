@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
-from math import inf
+from collections.abc import Iterable, Mapping, Sequence
 
-from orion_router.fleet import Node, normal
+from orion_router.fleet import Fleet, Node
 from orion_router.held import Held
 from orion_router.policy.beliefs import Beliefs
-from orion_router.policy.ends import End, ends
-from orion_router.policy.heat import derate
+from orion_router.policy.stands import stand
 from orion_router.policy.values import Load
 
 WHOLE = 128
@@ -20,31 +18,33 @@ BUSY = 64
 NOTHING: Mapping[str, Held] = {}
 
 
-def shortlist(nodes: Sequence[Node], load: Load, beliefs: Beliefs) -> Sequence[Node]:
+def elsewhere(fleet: Fleet, cooling: frozenset[str], seen: Iterable[Node]) -> Mapping[str, int]:
+    """How often each model is in memory on eligible boards that are not looked at. `cooling`: they
+    are not asked for anything."""
+    found = dict(fleet.copies)
+    resting = [fleet.nodes[name] for name in cooling if name in fleet.nodes]
+    for node in (*seen, *(node for node in resting if node.eligible)):
+        for model in node.resident:
+            found[model] -= 1
+    return found
+
+
+def shortlist(
+    nodes: Sequence[Node], load: Load, beliefs: Beliefs, heat: bool = True
+) -> Sequence[Node]:
     """All boards with a free slot, so that none stays idle, and of the others those that are
-    expected to have one first: a request may be better off waiting for one of these."""
+    expected to have one first: a request may be better off waiting for one of these. `heat`:
+    whether it slows them down, as for the plan."""
     if len(nodes) <= WHOLE:
         return nodes
-    free = [node for node in nodes if len(load.get(node.name, NOTHING)) < node.slots]
-    if len(free) == len(nodes):
+    free: list[Node] = []
+    busy: list[tuple[float, str, Node]] = []
+    for node in nodes:
+        held = load.get(node.name, NOTHING)
+        if len(held) < node.slots:
+            free.append(node)
+        else:
+            busy.append((stand(node, held, beliefs, heat).first_at_s, node.name, node))
+    if not busy:
         return nodes
-    busy = [
-        (_free_at_s(node, held, beliefs), node.name, node)
-        for node in nodes
-        if len(held := load.get(node.name, NOTHING)) >= node.slots
-    ]
     return free + [node for *_, node in heapq.nsmallest(BUSY, busy)]
-
-
-def _free_at_s(node: Node, held: Mapping[str, Held], beliefs: Beliefs) -> float:
-    """The moment of its first expected end, as it was last worked out."""
-    first_s, known = inf, node.ends
-    for request_id, each in held.items():
-        end: End | None = known.get(request_id)
-        if end is None:
-            model = normal(each.model)
-            pace = beliefs.speed(node, model)
-            end = ends(node, model, pace, request_id, each, beliefs, derate(node))
-        if end.expected_at_s < first_s:
-            first_s = end.expected_at_s
-    return first_s

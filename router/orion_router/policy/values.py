@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from orion_contracts.meta import Meta
 from orion_router.held import Held
@@ -48,8 +48,7 @@ Load = Mapping[str, Mapping[str, Held]]
 """Per board: the requests it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What a request would cost on a board, in seconds from now."""
 
     wait_s: float = 0.0
@@ -80,8 +79,7 @@ class Terms:
         return self.completion_s + self.price_s
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One board looked at for one request: `reason` is empty when it could take the request."""
 
     node: str

@@ -9,7 +9,8 @@ from builders.fleets import held, holds, node, waiting
 from builders.worlds import FIXED, LOAD_S, M1, M2, about, beliefs, lane
 from orion_contracts.config import NodeConfig
 from orion_router.fleet import Node
-from orion_router.policy.columns import LOOKED_AT, Column, heaviest_load_s
+from orion_router.policy.columns import LOOKED_AT, Column
+from orion_router.policy.fares import heaviest_load_s
 from orion_router.policy.lanes import Lane
 from orion_router.policy.speeds import Learned
 from orion_router.policy.tuning import Tuning

@@ -38,7 +38,7 @@ def test_it_is_worked_out_once_while_nothing_changes() -> None:
 
 
 def test_what_changes_it_is_seen_at_once() -> None:
-    """A rate that was learned meanwhile, heat, and another attempt of the same request."""
+    """A rate or a length that was learned meanwhile, heat, another attempt of the same request."""
     board, mine = node("a", ("m1",)), held()
     end_of(board, "r", mine, KNOWN, 1.0)
 
@@ -46,6 +46,8 @@ def test_what_changes_it_is_seen_at_once() -> None:
     assert end_of(board, "r", mine, FASTER, 2.0).expected_at_s == about(5.0)
     again = replace(mine, since_s=30.0, attempt=2)
     assert end_of(board, "r", again, FASTER, 2.0).expected_at_s == about(35.0)
+    longer = replace(FASTER, outputs={("", ""): 100.0})
+    assert end_of(board, "r", again, longer, 2.0).expected_at_s == about(40.0)
 
 
 def test_what_is_kept_has_a_bound() -> None:

@@ -11,8 +11,9 @@ from builders.worlds import LOAD_S, M1, M2, M3, about, beliefs, lane
 from orion_contracts.health import Progress
 from orion_router.fleet import Node
 from orion_router.held import Held
+from orion_router.policy.batches import Place
 from orion_router.policy.heat import NEVER_COOL_S, Climate
-from orion_router.policy.lanes import Lane, Place
+from orion_router.policy.lanes import Lane
 
 HOME = node("a", ("m1",))
 

@@ -70,6 +70,24 @@ def test_a_temperature_lost_for_15_seconds_excludes() -> None:
     assert late.reasons == ("blind",)
 
 
+def test_what_was_worked_out_goes_on_while_nothing_new_is_said() -> None:
+    """Boards report every five seconds and are looked at every second. A new report, or another
+    word of the configuration, and all of it begins anew."""
+    report = health("pi", ("m1",), seq=1)
+    first = see(None, report, 0)
+    first.notes["m1:latest"] = 1.0
+    first.memo["m1:latest", False] = (first.resident, None)
+    again = see(first, report, 1)
+    assert (again.age_s, again.notes, again.memo) == (1.0, first.notes, first.memo)
+    assert again.resident is first.resident
+
+    assert not see(again, health("pi", seq=2), 2).notes
+    slots = NodeConfig(slots=1)
+    assert not observe(
+        again, "pi", report, True, False, frozenset(), 2.0, Thresholds(), slots
+    ).notes
+
+
 def test_a_report_that_stops_changing_grows_stale() -> None:
     """Freshness is the receiver's time since the last new report, whatever its timestamp says."""
     seen = see(None, health("pi", seq=1), 0)
