@@ -21,6 +21,7 @@ WORDS: Mapping[str, str] = {
     "cooling": 'its engine said "not now" a moment ago',
     "suspect": "a request that saw a crash has the board to itself",
     "pinned": "the request was sent to another board",
+    "not_compared": "others were plainly better",
     "resting": "it has to cool before so much work",
     "excluded": "the configuration keeps work off it",
 }

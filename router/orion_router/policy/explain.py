@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from orion_router.fleet import Node, normal
 from orion_router.policy.beliefs import Beliefs
+from orion_router.policy.columns import LOOKED_AT
 from orion_router.policy.costs import FAILED_THERE_S, Offered
 from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane
@@ -30,8 +31,8 @@ def candidates(
     offered: Mapping[str, Offered] = NOTHING,
 ) -> tuple[Candidate, ...]:
     """The boards, the cheapest first, then those that cannot take it, by name. `pin`: the board
-    that it has to go to. `offered`: what the plan compared them by; a board that it did not look at
-    is told of as if nothing else were planned there."""
+    that it has to go to. `offered`: what the plan compared them by (a board that it left out has no
+    terms); without it they are told of as if nothing else were planned there."""
     at = {lane.name: lane for lane in lanes}
     meta = item.meta
     model, chain = normal(meta.model), meta.prefixes
@@ -43,9 +44,11 @@ def candidates(
         lane, held = at.get(name), load.get(name, ())
         reason = _obstacle(item, node, lane, model, cooling, pin)
         terms, cost_s, known = None, 0.0, offered.get(name)
-        if offered and known is None and not reason:
-            reason = "suspect"  # the plan left it out: it is for one that saw a crash
-        if lane is not None and reason in ("", "full"):
+        left_out = bool(offered) and known is None
+        if left_out and not reason:
+            # Of a small fleet the plan leaves out only what is for one that saw a crash.
+            reason = "suspect" if len(lanes) <= LOOKED_AT else "not_compared"
+        if lane is not None and not left_out and reason in ("", "full"):
             terms = _terms(item, lane, model, cached.get(name, 0), output, beliefs, tuning, known)
             cost_s = terms.cost_s
             if (
