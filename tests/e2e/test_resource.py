@@ -81,6 +81,7 @@ def test_status_tells_the_story(kube: Kube) -> None:
 
 def test_the_default_gives_way(kube: Kube) -> None:
     """The operator's own resource says who superseded it; a second one of yours is in conflict."""
+    apply(kube)
     gave_way = says(kube, "Ready", "False", 30, "default")
     assert gave_way["reason"] == "Superseded"
     assert gave_way["message"].startswith(f"{NAME} is in force: ")
