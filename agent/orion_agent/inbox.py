@@ -91,11 +91,12 @@ class Inbox:
                     continue
                 self._say("reading the board's stream failed", error)
             except (RedisError, OSError) as error:
-                logger.info("the connection to the store was lost: %s", error)
+                self._say("the connection to the store was lost", error)
             await anyio.sleep(PAUSE_S)
 
     def _say(self, what: str, error: Exception) -> None:
-        """Once for each error in a row: who spoilt the stream may take days to mend it."""
+        """Once for each error in a row: who spoilt the stream may take days to mend it, and a log
+        that repeats itself five times a second wears out an SD card."""
         if self._said != str(error):
             self._said = str(error)
             logger.warning("%s: %s", what, error)
