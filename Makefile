@@ -145,7 +145,7 @@ bench-policy: $(VENV)/.dev ## What one planning step costs, 10 to 10,000 nodes (
 	@$(BIN)/python -m orion_lab.bench.policy $(ARGS)
 
 .PHONY: mutate
-mutate: $(MUTATE_VENV)/.mutate ## Mutation tests of the policy and of what it learns, half an hour; not in CI (ARGS=90: the least percentage)
+mutate: $(MUTATE_VENV)/.mutate ## Mutation tests of the policy and of what it learns, a quarter of an hour; not in CI (ARGS=90: the least percentage)
 	@PYTHON=$(MUTATE_VENV)/bin/python scripts/mutate $(ARGS)
 
 PEERS = LITELLM_LOCAL_MODEL_COST_MAP=True ORION_BENCH_PYTHON=$(BENCH_VENV)/bin/python ORION_REAL_PYTHON=$(REAL_VENV)/bin/python
