@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.boards import NAME as SECOND
-from e2e.conftest import wait_ready
+from e2e.conftest import heal_pretenders, wait_ready
 from e2e.doctor import doctor
 from e2e.kube import Kube, Object, condition, is_ready, until
 from e2e.nodes import workers_on
@@ -114,6 +114,7 @@ def test_a_store_that_keeps_nothing(kube: Kube) -> None:
 
 def test_an_image_that_is_nowhere(kube: Kube, world: World) -> None:
     """ImageMissing names the image and the command that brings it; doctor repeats it."""
+    heal_pretenders(kube)
     sets = "daemonset/orion-inference-worker-16gb"
     try:
         kube.kubectl("set", "image", sets, "worker=localhost/nowhere:1")
@@ -130,6 +131,7 @@ def test_an_image_that_is_nowhere(kube: Kube, world: World) -> None:
 def test_no_ollama(kube: Kube, world: World) -> None:
     """Healthy=False names the board and its engine, and doctor the container; nothing
     crash-loops."""
+    heal_pretenders(kube)
     sets = "daemonset/orion-inference-worker-16gb"
     spec = kube.get(sets)["spec"]["template"]["spec"]
     at = next(i for i, c in enumerate(spec["initContainers"]) if c["name"] == "ollama")
