@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from e2e.conftest import NAMESPACE, RELEASE, install_arguments, stage, wait_ready
-from e2e.kube import CHART, Kube, is_ready, run, until
+from e2e.kube import CHART, Kube, Object, is_ready, run, until
 from e2e.leftovers import in_namespace
 from e2e.load import asking
 from e2e.world import World
@@ -75,13 +75,24 @@ class Boards:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-        self.all = len(self._kube.pods("worker"))
+        self.all = len(self._workers())
         self.fewest = self.all
         assert self.all >= 2, "one board alone cannot show that classes take turns"
 
+    def _workers(self) -> list[Object]:
+        """Those of DaemonSets: a test's own board has none."""
+        return [
+            pod for pod in self._kube.pods("worker")
+            if pod["metadata"]["ownerReferences"][0]["kind"] == "DaemonSet"
+        ]  # fmt: skip
+
+    def serving(self) -> list[Object]:
+        """Workers that are ready."""
+        return [pod for pod in self._workers() if is_ready(pod)]
+
     def run_with(self, word: str) -> bool:
         """Whether all of them serve with this in their arguments; counts those that serve."""
-        serving = [pod for pod in self._kube.pods("worker") if is_ready(pod)]
+        serving = self.serving()
         self.fewest = min(self.fewest, len({pod["spec"]["nodeName"] for pod in serving}))
         updated = [pod for pod in serving if word in pod["spec"]["containers"][0]["args"]]
         return len(updated) == self.all
@@ -103,8 +114,8 @@ def test_upgrade_under_load_and_rollback(
     arguments = install_arguments(world)
     helm(major, "install", RELEASE, str(previous), *arguments[2:])
     wait_ready(kube)
-    until(lambda: all(map(is_ready, kube.pods("worker"))), 90, "every board serves")
     boards = Boards(kube)
+    until(lambda: len(boards.serving()) == boards.all, 90, "every board serves")
     load = asking(kube, world, f"load-upgrade-{major}", 60)
     began = time.monotonic()
     helm(major, "upgrade", *arguments, "--set", "logLevel=debug")
