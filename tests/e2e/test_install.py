@@ -93,7 +93,7 @@ def _pretend(kube: Kube) -> None:
 def test_a_board_that_joins(kube: Kube) -> None:
     """8 GiB: labelled, and gets a worker. 4 GiB: excluded, and gets none."""
     with added(kube, "pi-late-8", 8) as eight, added(kube, "pi-late-4", 4) as four:
-        until(lambda: label(kube, eight) == "8gb", 30, f"{eight} is labelled")
+        until(lambda: label(kube, eight) == "8gb", 60, f"{eight} is labelled")
         until(lambda: label(kube, four) == "excluded", 30, f"{four} is labelled")
         until(lambda: workers_on(kube, eight), 30, f"{eight} has a worker")
         assert workers_on(kube, four) == []
