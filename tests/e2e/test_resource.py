@@ -32,18 +32,19 @@ def serves(http: httpx.Client, name: str) -> bool:
 
 
 def decided(http: httpx.Client) -> set[str]:
-    """Where the router sends two requests that come together."""
+    """Where the router sends eight requests that come together: of two boards that share a computer
+    one may be several times as slow."""
     asked = {
         "model": MODEL, "options": {"num_predict": 48},
         "messages": [{"role": "user", "content": "Count to ten."}],
     }  # fmt: skip
-    ids = [http.post("/v1/requests", json=asked).json()["request_id"] for _ in range(4)]
+    ids = [http.post("/v1/requests", json=asked).json()["request_id"] for _ in range(8)]
 
     def finals() -> list[str]:
         seen = [http.get(f"/v1/requests/{each}").json() for each in ids]
         return [s["node"] for s in seen] if all(s["state"] == "COMPLETED" for s in seen) else []
 
-    return set(until(finals, 60, "four requests are answered"))
+    return set(until(finals, 120, "eight requests are answered"))
 
 
 def test_thresholds_change_decisions_within_5_s(kube: Kube, second: SecondBoard) -> None:
@@ -69,10 +70,13 @@ def test_status_tells_the_story(kube: Kube) -> None:
     """Columns of `kubectl get icl`, conditions and Events of `kubectl describe icl`."""
     says(kube, "Ready", "True", 60)
     says(kube, "ConfigApplied", "True", 90)  # a status is written twice a minute at most
-    until(lambda: "2/2" in kube.kubectl("get", "icl", NAME), 60, "two boards in the columns")
-    header, row = kube.kubectl("get", "icl", NAME).splitlines()
+    header, _ = kube.kubectl("get", "icl", NAME).splitlines()
     assert header.split() == ["NAME", "READY", "NODES", "MODELS", "QUEUE", "HOTTEST", "AGE"]
-    assert row.split()[1:5] == ["True", "2/2", "1/1", "0"], row
+
+    def columns() -> list[str]:
+        return kube.kubectl("get", "icl", NAME).splitlines()[1].split()[1:5]
+
+    until(lambda: columns() == ["True", "2/2", "1/1", "0"], 60, "the columns tell it")
     told = kube.kubectl("describe", "icl", NAME)
     for word in ("Ready", "Healthy", "ModelsPlaced", "ConfigApplied", "Events:"):
         assert word in told, told
