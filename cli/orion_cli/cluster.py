@@ -76,7 +76,10 @@ def _get(api: httpx.Client, path: str, **query: str) -> Document | None:
     answer = api.get(path, params=query)
     if answer.status_code == 404:
         return None
-    return cast(dict[str, Any], answer.raise_for_status().json())
+    if answer.is_error:
+        right = "; this account lacks the right" if answer.status_code == 403 else ""
+        raise ValueError(f"{answer.status_code} on GET {path}{right}")
+    return cast(dict[str, Any], answer.json())
 
 
 def _revision(definition: Document) -> int:

@@ -123,8 +123,8 @@ class Cluster:
         body = {"spec": {"template": marks}}
         await self._api.call("PATCH", f"{self._deployments}/{name}", body, MERGE)
 
-    async def evict(self, pod: str, uid: str) -> None:
-        """Ask a pod to end as budgets allow (429: not now); nothing where it is gone.
+    async def evict(self, pod: str, uid: str) -> bool:
+        """Ask a pod to end as budgets allow (429: not now); False: it is gone.
 
         `uid`: another pod of that name is left alone (409).
         """
@@ -134,7 +134,7 @@ class Cluster:
             "metadata": {"name": pod, "namespace": self.namespace},
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
-        await self._found("POST", f"{self._core}/pods/{pod}/eviction", body)
+        return await self._found("POST", f"{self._core}/pods/{pod}/eviction", body) is not None
 
     async def _found(
         self,

@@ -100,7 +100,7 @@ def boards_updated(facts: Facts) -> Observation:
     now = facts.rollout
     if now.done:
         return _yes("BoardsUpdated", "Current", "every board runs the installed worker")
-    count = f"{now.updated} of {now.total} boards run the newest worker"
+    count = f"{now.updated} of {now.total} boards serve with the newest worker"
     if now.next is not None:
         return _no("BoardsUpdated", "Replacing", f"{count}; {now.next.node} is being updated")
     return _no("BoardsUpdated", "Replacing", f"{count}; waiting for {now.waits}")

@@ -16,23 +16,27 @@ class SetFacts:
     """A DaemonSet. `ours`: its pods are replaced by the operator (see rollout).
 
     `settled`: its controller has seen the newest template. `desired`: nodes that should run it.
-    `available`: pods that have been ready for the least time (`minReadySeconds`).
+    `updated`: those whose pod is of it. `available`: pods that have been ready for the least time
+    (`minReadySeconds`).
     """
 
     name: str
     ours: bool = False
     settled: bool = False
     desired: int = 0
+    updated: int = 0
     available: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionFacts:
-    """A version of a DaemonSet's template; the highest number is in force."""
+    """A version of a DaemonSet's template; the highest number is in force. `created`: by the API
+    server's clock."""
 
     name: str
     set: str = ""
     number: int = 0
+    created: str = ""
     revision: str = ""
     """What pods of it carry as REVISION_LABEL."""
 
@@ -46,6 +50,7 @@ def read_set(body: Mapping[str, Any]) -> SetFacts:
         ours=strategy == "OnDelete" and names.CLASS_LABEL in mapping(metadata.get("labels")),
         settled=status.get("observedGeneration") == metadata.get("generation"),
         desired=_count(status.get("desiredNumberScheduled")),
+        updated=_count(status.get("updatedNumberScheduled")),
         available=_count(status.get("numberAvailable")),
     )
 
@@ -57,6 +62,7 @@ def read_revision(body: Mapping[str, Any]) -> RevisionFacts:
         name=str(metadata["name"]),
         set=owning_set(metadata),
         number=_count(body.get("revision")),
+        created=str(metadata.get("creationTimestamp", "")),
         revision=str(mapping(metadata.get("labels")).get(REVISION_LABEL, "")),
     )
 

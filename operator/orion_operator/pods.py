@@ -15,6 +15,7 @@ UNAVAILABLE = frozenset(
 """Why a container waits that cannot get its image."""
 REVISION_LABEL = "controller-revision-hash"
 """On pods and ControllerRevisions, by Kubernetes: of which version of its template a pod is."""
+COMPONENT_LABEL = "app.kubernetes.io/component"
 _LISTS = ("initContainerStatuses", "containerStatuses")
 
 
@@ -30,12 +31,14 @@ class MissingImage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodFacts:
     """A pod of our namespace. `node`: where it is, or is meant to be; `set`: the DaemonSet that it
-    is of; both may be empty."""
+    is of; both may be empty. `created`: by the API server's clock, as it writes it."""
 
     name: str
     uid: str = ""
     node: str = ""
     set: str = ""
+    created: str = ""
+    worker: bool = False
     revision: str = ""
     ready: bool = False
     ending: bool = False
@@ -51,13 +54,16 @@ def read_pod(body: Mapping[str, Any]) -> PodFacts:
         reason = mapping(mapping(each.get("state")).get("waiting")).get("reason", "")
         if reason in UNAVAILABLE:
             missing.append(MissingImage(str(each.get("image", "")), node, str(reason)))
+    labels = mapping(metadata.get("labels"))
     conditions = {c.get("type"): c.get("status") for c in mappings(status.get("conditions"))}
     return PodFacts(
         name=str(metadata["name"]),
         uid=str(metadata.get("uid", "")),
         node=node,
         set=owning_set(metadata),
-        revision=str(mapping(metadata.get("labels")).get(REVISION_LABEL, "")),
+        created=str(metadata.get("creationTimestamp", "")),
+        worker=labels.get(COMPONENT_LABEL) == "worker",
+        revision=str(labels.get(REVISION_LABEL, "")),
         ready=conditions.get("Ready") == "True",
         ending=bool(metadata.get("deletionTimestamp")),
         missing=tuple(missing),

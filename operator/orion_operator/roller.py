@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 SEEN_S = 30.0
 """By then the watch has told that an evicted pod is ending; asking twice does no harm."""
+WARM_S = 300.0
+"""How long a replaced board may take to have its models in memory again before the next one goes:
+a load takes a minute on a Pi, and two cold boards at once are what an update should not make."""
 
 
 class Roller:
@@ -37,34 +40,48 @@ class Roller:
         self._asked: PodFacts | None = None
         self._asked_s = 0.0
         self._refused = ""
+        self._under_way = True  # a restarted operator does not know
 
-    async def step(self) -> Rollout:
-        """Evict the worker whose turn it is, if any; what forbids it is told, not raised."""
+    async def step(self, cold: str = "") -> Rollout:
+        """Evict the worker whose turn it is, if any; what forbids it is told, not raised. `cold`: a
+        board that lacks a model that it should have in memory, as last seen; empty: none."""
+        found = self._decide(cold)
+        self._under_way = not found.done
+        if found.next is None or not await self._lease.confirm():
+            return found
+        return await self._evict(found, found.next)
+
+    def _decide(self, cold: str) -> Rollout:
         view = self._view
         alive = {node.name for node in view.nodes.items.values() if node.ready}
-        pods = view.pods.items
         found = decide(
-            view.sets.items.values(), view.revisions.items.values(), pods.values(), alive
-        )
+            view.sets.items.values(), view.revisions.items.values(), view.pods.items.values(),
+            alive, self._under_way,
+        )  # fmt: skip
         if found.next is None:
             return found
         if (asked := self._unseen()) is not None:
             return replace(found, next=None, waits=f"{asked.name} on {asked.node} to end")
-        if not await self._lease.confirm():
-            return found
-        return await self._evict(found, found.next)
+        if cold and found.next.ready and self._asked and self._since_s() < WARM_S:
+            return replace(found, next=None, waits=f"{cold} to have its models in memory again")
+        return found
+
+    def _since_s(self) -> float:
+        """Since a pod was last asked to end."""
+        return self._clock() - self._asked_s
 
     def _unseen(self) -> PodFacts | None:
         """The pod that was asked to end and that the watch still shows as it was."""
         asked = self._asked
-        if asked is None or self._clock() - self._asked_s > SEEN_S:
+        if asked is None or self._since_s() > SEEN_S:
             return None
         now = self._view.pods.items.get(asked.name)
         return asked if now is not None and now.uid == asked.uid and not now.ending else None
 
     async def _evict(self, found: Rollout, pod: PodFacts) -> Rollout:
         try:
-            await self._cluster.evict(pod.name, pod.uid)
+            if not await self._cluster.evict(pod.name, pod.uid):
+                self._view.pods.gone(pod.name)  # and the watch has not told it
         except ApiError as error:
             if str(error) != self._refused:
                 log.warning("%s on %s cannot be replaced: %s", pod.name, pod.node, error)

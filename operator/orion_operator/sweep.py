@@ -32,4 +32,6 @@ class Sweep:
             return
         self._swept_s = self._clock()
         for kind, cache in self._caches.items():
-            cache.keep(await self._cluster.present(kind))
+            before = set(cache.items)
+            present = await self._cluster.present(kind)
+            cache.keep(present | (set(cache.items) - before))  # what came meanwhile stays

@@ -122,6 +122,19 @@ def settled(facts: Facts, model: str) -> bool:
     return not placed.problem and len(serving) >= placed.wanted
 
 
+def cold_board(facts: Facts) -> str:
+    """A board that lacks a model which is planned into its memory and did not fail there; empty:
+    there is none."""
+    for model in facts.spec.models:
+        if model.preload:
+            warm = {board.name for board in facts.holders(model.name)}
+            broken = failed(facts, model.name)
+            for name in facts.plan[model.name].nodes:
+                if name not in warm and name not in broken:
+                    return name
+    return ""
+
+
 def summary(facts: Facts) -> Summary:
     """The line of `kubectl get icl`."""
     workers, models = facts.workers, facts.spec.models

@@ -23,7 +23,18 @@ CHANGES: Cases = {
     "a label's value": ('{"metadata":{"labels":{"kubernetes.io/hostname":"x"}}}', "labels under"),
     "an annotation": ('{"metadata":{"annotations":{"inference.orion.dev/a":"b"}}}', "annotations"),
     "a finalizer": ('{"metadata":{"finalizers":["kopf.dev/finalizer"]}}', "finalizers"),
-    "another taint": ('{"spec":{"taints":[{"key":"a","effect":"NoExecute"}]}}', "taints under"),
+    "another taint": (
+        '{"spec":{"taints":[{"key":"a","effect":"NoExecute"}]}}',
+        "may change the taint",
+    ),
+    "our taint with another effect": (
+        '{"spec":{"taints":[{"key":"inference.orion.dev/gated","effect":"NoExecute"}]}}',
+        "PreferNoSchedule only",
+    ),
+    "another taint of our name": (
+        '{"spec":{"taints":[{"key":"inference.orion.dev/x","effect":"PreferNoSchedule"}]}}',
+        "PreferNoSchedule only",
+    ),
     "a cordon": ('{"spec":{"unschedulable":true}}', "rest of a node"),
 }
 STATUS: Cases = {

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from e2e.conftest import NAMESPACE, RELEASE, install_arguments, stage, wait_ready
-from e2e.kube import CHART, Kube, Object, is_ready, run, until
+from e2e.kube import CHART, ROOT, Kube, Object, is_ready, run, until
 from e2e.leftovers import in_namespace
 from e2e.load import asking
 from e2e.world import World
@@ -62,6 +62,15 @@ def has_feedback() -> bool:
     return "feedback" in schema["properties"]["spec"]["properties"]
 
 
+def updated(kube: Kube) -> None:
+    """What the page says to wait with, in the words of the page."""
+    page = (ROOT / "docs/kubernetes/operations.md").read_text()
+    for command in ("rollout status deploy/orion-inference-operator --timeout=5m",
+                    "wait icl/home --for=condition=BoardsUpdated --timeout=30m"):  # fmt: skip
+        assert f"kubectl -n orion {command}\n" in page
+        kube.kubectl(*command.replace("icl/home", "icl/default").split(), timeout_s=300)
+
+
 def gone(kube: Kube) -> bool:
     """Everything but what stays; raises LookupError with what is still there."""
     left = {kind: names for kind, names in in_namespace(kube).items() if kind not in STAYS}
@@ -75,9 +84,14 @@ class Boards:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-        self.all = len(self._workers())
-        self.fewest = self.all
+        until(self._all_serve, 120, "every board has a worker that serves")
+        self.all = self.fewest = len(self._workers())
         assert self.all >= 2, "one board alone cannot show that classes take turns"
+
+    def _all_serve(self) -> bool:
+        sets = self._kube.items("daemonsets")
+        wanted = [each["status"].get("desiredNumberScheduled", 0) for each in sets]
+        return min(wanted) > 0 and len(self.serving()) == sum(wanted)
 
     def _workers(self) -> list[Object]:
         """Those of DaemonSets: a test's own board has none."""
@@ -91,7 +105,7 @@ class Boards:
         return [pod for pod in self._workers() if is_ready(pod)]
 
     def run_with(self, word: str) -> bool:
-        """Whether all of them serve with this in their arguments; counts those that serve."""
+        """Whether all of them serve with this in their arguments; looks how many serve."""
         serving = self.serving()
         self.fewest = min(self.fewest, len({pod["spec"]["nodeName"] for pod in serving}))
         updated = [pod for pod in serving if word in pod["spec"]["containers"][0]["args"]]
@@ -115,7 +129,6 @@ def test_upgrade_under_load_and_rollback(
     helm(major, "install", RELEASE, str(previous), *arguments[2:])
     wait_ready(kube)
     boards = Boards(kube)
-    until(lambda: len(boards.serving()) == boards.all, 90, "every board serves")
     load = asking(kube, world, f"load-upgrade-{major}", 60)
     began = time.monotonic()
     helm(major, "upgrade", *arguments, "--set", "logLevel=debug")
@@ -128,7 +141,11 @@ def test_upgrade_under_load_and_rollback(
     print(f"helm {major}: {verdict.acknowledged} acknowledged, {verdict.completed} completed")
     assert verdict.acknowledged > 15
     assert not verdict.reasons, verdict.reasons
+    updated(kube)
+    boards.fewest = boards.all
     helm(major, "rollback", RELEASE, "1")
+    until(lambda: boards.run_with("--log-level=info"), 240, "every board runs the old worker")
+    assert boards.fewest == boards.all - 1
     wait_ready(kube)
     assert has_feedback(), "the definition only goes forward"
     helm(major, "uninstall", RELEASE, "--wait")

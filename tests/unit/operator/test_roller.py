@@ -10,7 +10,7 @@ from builders.clusters import node_body
 from orion_operator.api import ApiError
 from orion_operator.cluster import Cluster
 from orion_operator.lease import Lease
-from orion_operator.roller import SEEN_S, Roller
+from orion_operator.roller import SEEN_S, WARM_S, Roller
 from orion_operator.view import View
 
 OWNER = {"kind": "DaemonSet", "name": "w", "controller": True}
@@ -22,13 +22,14 @@ class Evictions:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.refusal: ApiError | None = None
-        self.held = True
+        self.held, self.gone = True, False
 
-    async def evict(self, pod: str, uid: str) -> None:
+    async def evict(self, pod: str, uid: str) -> bool:
         """As Cluster's."""
         if self.refusal:
             raise self.refusal
         self.asked.append((pod, uid))
+        return not self.gone
 
     async def confirm(self) -> bool:
         """As Lease's."""
@@ -120,3 +121,56 @@ async def test_without_the_lease_nothing_is_evicted() -> None:
     server.held = False
     await roller(view("a"), server, [0.0]).step()
     assert server.asked == []
+
+
+async def test_a_pod_that_is_gone_is_forgotten() -> None:
+    """The API server knows it no more, and the watch has not said so."""
+    seen, server = view("a", "b"), Evictions()
+    server.gone = True
+    await roller(seen, server, [0.0]).step()
+    assert set(seen.pods.items) == {"w-b-old"}
+
+
+async def test_a_node_that_is_not_ready_is_left_alone() -> None:
+    """Its pod neither serves nor ends; the other board is updated."""
+    seen, server = view("a", "b"), Evictions()
+    seen.nodes.seen(node_body("a", ready="False"))
+    await roller(seen, server, [0.0]).step()
+    assert server.asked == [("w-b-old", "b/old")]
+
+
+async def test_the_next_board_waits_until_the_last_one_is_warm() -> None:
+    """A board that has just been replaced may take a while to load its models, but not for ever;
+    before the first one nothing is waited for."""
+    seen, server, now_s = view("a", "b"), Evictions(), [0.0]
+    own = roller(seen, server, now_s)
+    await own.step(cold="b")
+    assert server.asked == [("w-a-old", "a/old")]
+    seen.pods.gone("w-a-old")
+    seen.pods.seen(pod("a", "new"))
+
+    now_s[0] = WARM_S - 1
+    assert (await own.step(cold="a")).waits == "a to have its models in memory again"
+    now_s[0] = WARM_S
+    await own.step(cold="a")
+    assert server.asked[1:] == [("w-b-old", "b/old")]
+
+
+async def test_an_update_is_done_when_the_last_board_serves() -> None:
+    """Not when its old worker is asked to end; afterwards a restart is no update."""
+    seen, server = view("a"), Evictions()
+    own = roller(seen, server, [0.0])
+    assert not (await own.step()).done
+    seen.pods.seen(pod("a", deletionTimestamp="2026-11-30T00:00:00Z"))
+    assert not (await own.step()).done
+    seen.pods.gone("w-a-old")
+    assert "get its worker" in (await own.step()).waits
+    unready = pod("a", "new")
+    unready["status"] = {}
+    seen.pods.seen(unready)
+    assert "to be ready" in (await own.step()).waits
+    seen.pods.seen(pod("a", "new"))
+    assert (await own.step()).done
+
+    seen.pods.seen(unready)
+    assert (await own.step()).done
