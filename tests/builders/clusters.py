@@ -111,3 +111,25 @@ def place(name: str, gib: float = 7.6, **given: Any) -> Place:
 def nodes_of(*bodies: dict[str, Any]) -> list[NodeFacts]:
     """Nodes read from what the API server sends."""
     return [read_node(body) for body in bodies]
+
+
+def worker_set(namespace: str, node_class: str, image: str) -> dict[str, Any]:
+    """The DaemonSet of a class, as the chart's in what counts here."""
+    labels = {"app.kubernetes.io/component": "worker", "inference.orion.dev/class": node_class}
+    spec = {
+        "nodeSelector": {"inference.orion.dev/class": node_class,
+                         "inference.orion.dev/owner": namespace},
+        "terminationGracePeriodSeconds": 1,
+        "containers": [{"name": "worker", "image": image}],
+    }  # fmt: skip
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": f"w-{node_class}", "namespace": namespace, "labels": labels},
+        "spec": {
+            "updateStrategy": {"type": "OnDelete"},
+            "minReadySeconds": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }

@@ -6,33 +6,10 @@ from typing import Any
 
 import pytest
 
-from e2e.kube import Object
+from builders.clusters import worker_set
 from servers.operators import Rig
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
-LABELS = {"app.kubernetes.io/component": "worker"}
-
-
-def workers(namespace: str, node_class: str, image: str) -> Object:
-    """The DaemonSet of a class, as the chart's in what counts here."""
-    labels = {**LABELS, "inference.orion.dev/class": node_class}
-    spec = {
-        "nodeSelector": {"inference.orion.dev/class": node_class,
-                         "inference.orion.dev/owner": namespace},
-        "terminationGracePeriodSeconds": 1,
-        "containers": [{"name": "worker", "image": image}],
-    }  # fmt: skip
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": f"w-{node_class}", "namespace": namespace, "labels": labels},
-        "spec": {
-            "updateStrategy": {"type": "OnDelete"},
-            "minReadySeconds": 1,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        },
-    }
 
 
 def serving(world: Rig) -> dict[str, str]:
@@ -51,7 +28,7 @@ def test_one_board_of_all_classes_at_a_time(world: Rig) -> None:
     world.add_node("8b", 7.7)
     world.start()
     for node_class in ("16gb", "8gb"):
-        world.kube.apply(workers(world.namespace, node_class, "worker:1"))
+        world.kube.apply(worker_set(world.namespace, node_class, "worker:1"))
     world.until(lambda: len(serving(world)) == 3, "three workers", 90)
     world.until_says("BoardsUpdated", "True", "Current")
     fewest = [3]
@@ -67,7 +44,7 @@ def test_one_board_of_all_classes_at_a_time(world: Rig) -> None:
         return "worker:2" in now.values()
 
     for node_class in ("16gb", "8gb"):
-        world.kube.apply(workers(world.namespace, node_class, "worker:2"))
+        world.kube.apply(worker_set(world.namespace, node_class, "worker:2"))
     world.until_says("BoardsUpdated", "False", "Replacing", within_s=10)
     world.until(under_way, "the first new worker", 60)
     world.operator.kill()
@@ -81,10 +58,10 @@ def test_a_version_that_cannot_start_stops_at_its_first_board(world: Rig) -> Non
     """The other board keeps its worker; a corrected version replaces the broken one first."""
     world.start()
     for node_class in ("16gb", "8gb"):
-        world.kube.apply(workers(world.namespace, node_class, "worker:1"))
+        world.kube.apply(worker_set(world.namespace, node_class, "worker:1"))
     world.until(lambda: len(serving(world)) == 2, "two workers", 90)
     for node_class in ("16gb", "8gb"):
-        broken = workers(world.namespace, node_class, "worker:2")
+        broken = worker_set(world.namespace, node_class, "worker:2")
         broken["spec"]["template"]["spec"]["schedulerName"] = "nobody"  # never bound, never ready
         world.kube.apply(broken)
     world.until_says("BoardsUpdated", "False", "Replacing", within_s=10)
@@ -93,7 +70,7 @@ def test_a_version_that_cannot_start_stops_at_its_first_board(world: Rig) -> Non
     assert len(serving(world)) == 1
 
     for node_class in ("16gb", "8gb"):
-        world.kube.apply(workers(world.namespace, node_class, "worker:3"))
+        world.kube.apply(worker_set(world.namespace, node_class, "worker:3"))
     done = ["worker:3"] * 2
     world.until(lambda: list(serving(world).values()) == done, "the correction", 120)
 

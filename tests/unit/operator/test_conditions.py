@@ -24,7 +24,7 @@ from orion_operator.facts import Facts, StoreFacts
 from orion_operator.images import describe
 from orion_operator.pods import PodFacts, read_pod
 from orion_operator.spec import read_spec
-from orion_operator.tables import model_rows, node_rows, summary
+from orion_operator.tables import cold_board, model_rows, node_rows, summary
 from orion_operator.troubles import NO_TROUBLE, advice, of_error, of_settings
 
 
@@ -321,3 +321,21 @@ def test_everysec_is_allowed_with_a_warning() -> None:
     assert text in seen_of(facts(store=StoreFacts(advice=text, routers={"r": 5})), "Ready").message
     assert advice({"appendfsync": "always"}) == ""
     assert NO_TROUBLE.reason == ""
+
+
+def test_a_board_is_cold_until_it_has_what_is_planned_there() -> None:
+    """In memory where that is asked for; what failed there is waited for by nobody."""
+    spec = {"models": [{"name": "a:1b", "placement": {"classes": ["8gb"]}}]}
+    empty = facts(spec)
+    (planned,) = empty.plan["a:1b"].nodes
+    assert cold_board(empty) == planned
+
+    here = {n.name: seen(n.name) for n in three_nodes()}
+    warm = facts(spec, sightings={**here, planned: seen(planned, resident={"a:1b": 1.0})})
+    assert cold_board(warm) == ""
+    keeper = {"failed": {"a:1b": "the disk is full"}}
+    broken = facts(spec, sightings={**here, planned: seen(planned, keeper=keeper)})
+    assert cold_board(broken) == ""
+    lazy = facts({"models": [{**spec["models"][0], "preload": False}]})
+    assert cold_board(lazy) == ""
+    assert cold_board(facts()) == ""
