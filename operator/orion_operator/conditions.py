@@ -99,7 +99,10 @@ def boards_updated(facts: Facts) -> Observation:
     """Every worker is of the newest template; otherwise what the next one waits for."""
     now = facts.rollout
     if now.done:
-        return _yes("BoardsUpdated", "Current", "every board runs the installed worker")
+        text = "every living board serves with the installed worker"
+        if now.away:
+            text += f"; {_some(now.away)}, which is away, gets it on its return"
+        return _yes("BoardsUpdated", "Current", text)
     count = f"{now.updated} of {now.total} boards serve with the newest worker"
     if now.next is not None:
         return _no("BoardsUpdated", "Replacing", f"{count}; {now.next.node} is being updated")

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from orion_contracts import kubernetes as names
-from orion_operator.loose import mapping
+from orion_operator.loose import mapping, mappings
+from orion_operator.nodes import NodeFacts, Taint
 from orion_operator.pods import REVISION_LABEL, owning_set
+
+OF_NODES = "node.kubernetes.io/"
+"""Taints by which Kubernetes tells of a node's state (cordoned, short of memory, away): it lets the
+pods of DaemonSets tolerate them."""
+
+
+class Toleration(NamedTuple):
+    """As in a pod's spec; what is empty matches everything."""
+
+    key: str
+    operator: str
+    value: str
+    effect: str
+
+    def tolerates(self, taint: Taint) -> bool:
+        """The rule of Kubernetes."""
+        if self.effect not in ("", taint.effect) or self.key not in ("", taint.key):
+            return False
+        return self.operator == "Exists" or (self.key != "" and self.value == taint.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +46,15 @@ class SetFacts:
     desired: int = 0
     updated: int = 0
     available: int = 0
+    tolerations: tuple[Toleration, ...] = ()
+
+    def may_run_on(self, node: NodeFacts) -> bool:
+        """Whether nothing on the node repels its pods: what is there nevertheless, since before the
+        taint, is no longer counted by Kubernetes and would not come back."""
+        return all(
+            taint.key.startswith(OF_NODES) or any(t.tolerates(taint) for t in self.tolerations)
+            for taint in node.taints
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +80,10 @@ def read_set(body: Mapping[str, Any]) -> SetFacts:
         settled=status.get("observedGeneration") == metadata.get("generation"),
         desired=_count(status.get("desiredNumberScheduled")),
         updated=_count(status.get("updatedNumberScheduled")),
+        tolerations=tuple(
+            Toleration(*(str(t.get(k) or "") for k in ("key", "operator", "value", "effect")))
+            for t in mappings(_pod_spec(spec).get("tolerations"))
+        ),
         available=_count(status.get("numberAvailable")),
     )
 
@@ -65,6 +98,10 @@ def read_revision(body: Mapping[str, Any]) -> RevisionFacts:
         created=str(metadata.get("creationTimestamp", "")),
         revision=str(mapping(metadata.get("labels")).get(REVISION_LABEL, "")),
     )
+
+
+def _pod_spec(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(mapping(spec.get("template")).get("spec"))
 
 
 def _count(value: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from orion_contracts import kubernetes as names
 from orion_operator.loose import mapping, mappings
@@ -12,11 +12,21 @@ from orion_operator.quantity import to_bytes
 
 CONDITION = "InferenceReady"
 """The condition that `feedback.nodeConditions` writes."""
+REPELLING = ("NoSchedule", "NoExecute")
+
+
+class Taint(NamedTuple):
+    """What keeps pods off a node, or drives them away."""
+
+    key: str
+    value: str
+    effect: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
-    """One Node. `memory_bytes` 0: it has not said yet."""
+    """One Node. `memory_bytes` 0: it has not said yet. `since`: when it became ready, or ceased to
+    be, by the cluster's clock. `taints`: those that pods have to tolerate."""
 
     name: str
     memory_bytes: int = 0
@@ -24,6 +34,8 @@ class NodeFacts:
     owner: str = ""
     unschedulable: bool = False
     ready: bool = True
+    since: str = ""
+    taints: tuple[Taint, ...] = ()
     tainted: bool = False
     condition: str = ""
     """Status and reason of our own condition, as in `False/Hot`; empty: not there."""
@@ -35,14 +47,21 @@ def read_node(body: Mapping[str, Any]) -> NodeFacts:
     labels = mapping(metadata.get("labels"))
     conditions = {c.get("type"): c for c in mappings(status.get("conditions"))}
     own = conditions.get(CONDITION)
+    is_ready, taints = mapping(conditions.get("Ready")), mappings(spec.get("taints"))
     return NodeFacts(
         name=str(metadata["name"]),
         memory_bytes=_memory(mapping(status.get("capacity")).get("memory")),
         node_class=str(labels.get(names.CLASS_LABEL, "")),
         owner=str(labels.get(names.OWNER_LABEL, "")),
         unschedulable=spec.get("unschedulable") is True,
-        ready=mapping(conditions.get("Ready")).get("status") == "True",
-        tainted=any(t.get("key") == names.TAINT for t in mappings(spec.get("taints"))),
+        ready=is_ready.get("status") == "True",
+        since=str(is_ready.get("lastTransitionTime") or ""),
+        taints=tuple(
+            Taint(str(t.get("key", "")), str(t.get("value", "")), str(t.get("effect", "")))
+            for t in taints
+            if t.get("effect") in REPELLING
+        ),
+        tainted=any(t.get("key") == names.TAINT for t in taints),
         condition=f"{own.get('status')}/{own.get('reason')}" if own else "",
     )
 

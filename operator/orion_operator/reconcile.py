@@ -36,7 +36,7 @@ from orion_operator.spec_models import ModelSpec
 from orion_operator.status import refused, status_of
 from orion_operator.store_link import Look, StoreLink
 from orion_operator.sweep import Sweep
-from orion_operator.tables import cold_board
+from orion_operator.tables import cold_boards
 from orion_operator.troubles import of_error
 from orion_operator.view import View
 
@@ -130,7 +130,7 @@ class Reconciler:
         if choice.make_default:
             await self._cluster.create_default()
         await self._sweep.when_due()
-        rollout = await self._roller.step(cold_board(self.facts) if self.facts else "")
+        rollout = await self._roller.step(cold_boards(self.facts) if self.facts else ())
         await self._tell_losers(choice)
         active = choice.active
         if active is None:

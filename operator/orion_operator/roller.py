@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from orion_operator.api import ApiError
 from orion_operator.cluster import Cluster
 from orion_operator.lease import Lease
+from orion_operator.nodes import NodeFacts
 from orion_operator.pods import PodFacts
-from orion_operator.rollout import Rollout, decide
+from orion_operator.rollout import FELL_S, Rollout, decide, gone_with_it
 from orion_operator.view import View
 
 log = logging.getLogger(__name__)
@@ -42,29 +43,38 @@ class Roller:
         self._refused = ""
         self._under_way = True  # a restarted operator does not know
 
-    async def step(self, cold: str = "") -> Rollout:
-        """Evict the worker whose turn it is, if any; what forbids it is told, not raised. `cold`: a
-        board that lacks a model that it should have in memory, as last seen; empty: none."""
+    async def step(self, cold: Collection[str] = ()) -> Rollout:
+        """Evict the worker whose turn it is, if any; what forbids it is told, not raised. `cold`:
+        boards that lack a model that they should have in memory, as last seen."""
         found = self._decide(cold)
         self._under_way = not found.done
         if found.next is None or not await self._lease.confirm():
             return found
         return await self._evict(found, found.next)
 
-    def _decide(self, cold: str) -> Rollout:
-        view = self._view
-        alive = {node.name for node in view.nodes.items.values() if node.ready}
+    def _decide(self, cold: Collection[str]) -> Rollout:
+        view, nodes = self._view, self._view.nodes.items
         found = decide(
-            view.sets.items.values(), view.revisions.items.values(), view.pods.items.values(),
-            alive, self._under_way,
+            view.sets.items.values(), list(view.revisions.items.values()),
+            view.pods.items.values(), nodes, self._under_way,
         )  # fmt: skip
-        if found.next is None:
-            return found
-        if (asked := self._unseen()) is not None:
-            return replace(found, next=None, waits=f"{asked.name} on {asked.node} to end")
-        if cold and found.next.ready and self._asked and self._since_s() < WARM_S:
-            return replace(found, next=None, waits=f"{cold} to have its models in memory again")
-        return found
+        waits = found.waits or self._last_one(nodes, cold, found.next)
+        return replace(found, waits=waits, next=None) if waits else found
+
+    def _last_one(
+        self, nodes: Mapping[str, NodeFacts], cold: Collection[str], then: PodFacts | None
+    ) -> str:
+        """What the board that was replaced last has still to do before another one goes."""
+        if (unseen := self._unseen()) is not None:
+            return f"{unseen.name} on {unseen.node} to end" if then else ""
+        asked = self._asked
+        if asked is None or not self._under_way or asked.node not in nodes:
+            return ""
+        if not nodes[asked.node].ready and self._since_s() < FELL_S:
+            return gone_with_it(asked.node)
+        if then and then.ready and asked.node in cold and self._since_s() < WARM_S:
+            return f"{asked.node} to have its models in memory again"
+        return ""
 
     def _since_s(self) -> float:
         """Since a pod was last asked to end."""

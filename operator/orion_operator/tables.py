@@ -122,17 +122,15 @@ def settled(facts: Facts, model: str) -> bool:
     return not placed.problem and len(serving) >= placed.wanted
 
 
-def cold_board(facts: Facts) -> str:
-    """A board that lacks a model which is planned into its memory and did not fail there; empty:
-    there is none."""
+def cold_boards(facts: Facts) -> frozenset[str]:
+    """Boards that lack a model which is planned into their memory and did not fail there."""
+    found: set[str] = set()
     for model in facts.spec.models:
         if model.preload:
             warm = {board.name for board in facts.holders(model.name)}
-            broken = failed(facts, model.name)
-            for name in facts.plan[model.name].nodes:
-                if name not in warm and name not in broken:
-                    return name
-    return ""
+            planned = set(facts.plan[model.name].nodes)
+            found |= planned - warm - failed(facts, model.name).keys()
+    return frozenset(found)
 
 
 def summary(facts: Facts) -> Summary:

@@ -24,7 +24,7 @@ from orion_operator.facts import Facts, StoreFacts
 from orion_operator.images import describe
 from orion_operator.pods import PodFacts, read_pod
 from orion_operator.spec import read_spec
-from orion_operator.tables import cold_board, model_rows, node_rows, summary
+from orion_operator.tables import cold_boards, model_rows, node_rows, summary
 from orion_operator.troubles import NO_TROUBLE, advice, of_error, of_settings
 
 
@@ -328,14 +328,14 @@ def test_a_board_is_cold_until_it_has_what_is_planned_there() -> None:
     spec = {"models": [{"name": "a:1b", "placement": {"classes": ["8gb"]}}]}
     empty = facts(spec)
     (planned,) = empty.plan["a:1b"].nodes
-    assert cold_board(empty) == planned
+    assert cold_boards(empty) == {planned}
 
     here = {n.name: seen(n.name) for n in three_nodes()}
     warm = facts(spec, sightings={**here, planned: seen(planned, resident={"a:1b": 1.0})})
-    assert cold_board(warm) == ""
+    assert cold_boards(warm) == set()
     keeper = {"failed": {"a:1b": "the disk is full"}}
     broken = facts(spec, sightings={**here, planned: seen(planned, keeper=keeper)})
-    assert cold_board(broken) == ""
+    assert cold_boards(broken) == set()
     lazy = facts({"models": [{**spec["models"][0], "preload": False}]})
-    assert cold_board(lazy) == ""
-    assert cold_board(facts()) == ""
+    assert cold_boards(lazy) == set()
+    assert cold_boards(facts()) == set()

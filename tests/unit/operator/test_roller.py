@@ -45,14 +45,20 @@ def pod(board: str, hash_: str = "old", **status: Any) -> dict[str, Any]:
     return {"metadata": metadata, "spec": {"nodeName": board}, "status": ready}
 
 
+def counted(seen: View, desired: int) -> None:
+    """The DaemonSet's controller has looked."""
+    metadata = {"name": "w", "generation": 2, "labels": {"inference.orion.dev/class": "8gb"}}
+    new = sum(pod.revision == "new" for pod in seen.pods.items.values())
+    status = {"observedGeneration": 2, "desiredNumberScheduled": desired,
+              "numberAvailable": desired, "updatedNumberScheduled": new}  # fmt: skip
+    spec = {"updateStrategy": {"type": "OnDelete"}}
+    seen.sets.seen({"metadata": metadata, "spec": spec, "status": status})
+
+
 def view(*boards: str) -> View:
     """Boards whose workers are all of the older of two revisions."""
     made = View()
-    metadata = {"name": "w", "generation": 2, "labels": {"inference.orion.dev/class": "8gb"}}
-    status = {"observedGeneration": 2, "desiredNumberScheduled": len(boards),
-              "numberAvailable": len(boards)}  # fmt: skip
-    spec = {"updateStrategy": {"type": "OnDelete"}}
-    made.sets.seen({"metadata": metadata, "spec": spec, "status": status})
+    counted(made, len(boards))
     for number, hash_ in ((1, "old"), (2, "new")):
         labels = {"controller-revision-hash": hash_}
         meta = {"name": f"w-{hash_}", "labels": labels, "ownerReferences": [OWNER]}
@@ -84,6 +90,7 @@ async def test_a_pod_is_asked_once_until_the_watch_shows_it() -> None:
 
     seen.pods.gone("w-a-old")
     seen.pods.seen(pod("a", "new"))
+    counted(seen, 2)
     await own.step()
     assert server.asked[1:] == [("w-b-old", "b/old")]
 
@@ -144,15 +151,16 @@ async def test_the_next_board_waits_until_the_last_one_is_warm() -> None:
     before the first one nothing is waited for."""
     seen, server, now_s = view("a", "b"), Evictions(), [0.0]
     own = roller(seen, server, now_s)
-    await own.step(cold="b")
+    await own.step(cold={"a", "b"})
     assert server.asked == [("w-a-old", "a/old")]
     seen.pods.gone("w-a-old")
     seen.pods.seen(pod("a", "new"))
+    counted(seen, 2)
 
     now_s[0] = WARM_S - 1
-    assert (await own.step(cold="a")).waits == "a to have its models in memory again"
+    assert (await own.step(cold={"a", "b"})).waits == "a to have its models in memory again"
     now_s[0] = WARM_S
-    await own.step(cold="a")
+    await own.step(cold={"a", "b"})
     assert server.asked[1:] == [("w-b-old", "b/old")]
 
 
@@ -168,9 +176,29 @@ async def test_an_update_is_done_when_the_last_board_serves() -> None:
     unready = pod("a", "new")
     unready["status"] = {}
     seen.pods.seen(unready)
+    counted(seen, 1)
     assert "to be ready" in (await own.step()).waits
     seen.pods.seen(pod("a", "new"))
     assert (await own.step()).done
 
     seen.pods.seen(unready)
     assert (await own.step()).done
+
+
+async def test_a_board_that_goes_away_while_it_is_updated_stops_the_update() -> None:
+    """Whether its old worker is still there or not: that is how a version that takes its board down
+    shows. After a while, and when the node is deleted, the others go on."""
+    seen, server, now_s = view("a", "b"), Evictions(), [0.0]
+    own = roller(seen, server, now_s)
+    await own.step()
+    seen.pods.seen(pod("a", deletionTimestamp="2026-11-30T00:00:00Z"))
+    seen.nodes.seen(node_body("a", ready="Unknown"))
+    now_s[0] = SEEN_S + 1
+    assert "kubectl delete node a" in (await own.step()).waits
+    assert len(server.asked) == 1
+
+    seen.nodes.gone("a")
+    seen.pods.gone("w-a-old")
+    counted(seen, 1)
+    await own.step()
+    assert server.asked[1:] == [("w-b-old", "b/old")]

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orion_operator.daemons import RevisionFacts, SetFacts, read_revision, read_set
+from builders.clusters import node
+from orion_operator.daemons import RevisionFacts, SetFacts, Toleration, read_revision, read_set
+from orion_operator.nodes import NodeFacts, Taint, read_node
 from orion_operator.pods import PodFacts, read_pod
 from orion_operator.rollout import Rollout, decide
 
@@ -39,16 +41,31 @@ def versions(*sets: str) -> list[RevisionFacts]:
     ]
 
 
-def step(pods: list[PodFacts], sets: list[SetFacts] | None = None, away: str = "") -> Rollout:
-    """One decision during an update; all boards live but one."""
-    alive = {p.node for p in pods} - {away}
-    return decide(sets or [of("w-8gb", len(pods))], versions("w-8gb", "w-16gb"), pods, alive)
+def boards(*names: str, **facts: Any) -> dict[str, NodeFacts]:
+    """Boards that live."""
+    return {name: node(name, **facts) for name in names}
+
+
+def step(
+    pods: list[PodFacts], sets: list[SetFacts] | None = None, away: str = "",
+    nodes: dict[str, NodeFacts] | None = None, under_way: bool = True,
+) -> Rollout:  # fmt: skip
+    """One decision during an update; all boards live but one; the sets' controller has counted what
+    is there unless it is told otherwise."""
+    known = boards(*(p.node for p in pods))
+    if away:
+        known[away] = replace(known[away], ready=False, since="2026-11-30T12:05:00Z")
+    sets = [
+        replace(s, updated=s.updated or sum(p.set == s.name and p.revision == NEW for p in pods))
+        for s in sets or [of("w-8gb", len(pods))]
+    ]
+    return decide(sets, versions("w-8gb", "w-16gb"), pods, nodes or known, under_way)
 
 
 def test_a_fleet_of_one_version_is_left_alone() -> None:
     """Nothing to do is the rule."""
     assert step([pod("a", revision=NEW), pod("b", revision=NEW)]) == Rollout(total=2, updated=2)
-    assert decide([], [], [pod("a")], {"pi-a"}) == Rollout()
+    assert decide([], [], [pod("a")], boards("pi-a")) == Rollout()
 
 
 def test_classes_take_turns() -> None:
@@ -99,24 +116,81 @@ def test_a_dead_board_holds_up_nobody() -> None:
 
 
 def test_a_board_that_fell_with_the_new_worker_holds_up_all() -> None:
-    """It may be why: on a Pi a version that takes too much shows as a node that is away. One that
-    was away before, or whose worker this update has not touched, does not."""
+    """It may be why: on a Pi a version that takes too much shows as a node that is away. So it is
+    for the last board of an update. One that fell later, or earlier, is away and no more."""
     fallen = pod("a", revision=NEW, ready=False, created="2026-11-30T12:00:00Z")
     sets = [of("w-8gb", 2, available=1)]
     found = step([fallen, pod("b")], sets, away="pi-a")
     assert found.next is None
     assert "kubectl delete node pi-a" in found.waits
+    assert not step([fallen, pod("b", revision=NEW)], sets, away="pi-a").done
 
-    before = replace(fallen, created="2026-11-01T12:00:00Z")
-    found = step([before, pod("b")], sets, away="pi-a")
+    for created in ("2026-11-30T11:50:00Z", "2026-11-30T12:06:00Z", ""):
+        other = replace(fallen, created=created)
+        found = step([other, pod("b")], sets, away="pi-a")
+        assert found.next is not None
+        assert found.next.name == "b"
+
+
+def test_a_board_that_is_away_gets_it_on_its_return() -> None:
+    """And a rollback is not held up by a board that was away before the update: revisions are used
+    again, with the age that they had."""
+    away = pod("c", revision=OLD, ready=False, created="2026-10-01T08:00:00Z")
+    done = step([pod("a", revision=NEW), away], [of("w-8gb", 2, available=1)], away="pi-c")
+    assert (done.done, done.away, done.total) == (True, ("pi-c",), 1)
+
+    back = [RevisionFacts(name="x", set="w-8gb", number=3, revision=OLD), *versions("w-8gb")[:1]]
+    nodes = boards("pi-a", "pi-b") | boards("pi-c", ready=False, since="2026-11-02T00:00:00Z")
+    broken = pod("a", revision=NEW, ready=False, created="2026-11-30T12:00:00Z")
+    found = decide([of("w-8gb", 3, updated=2, available=1)], back, [broken, pod("b"), away], nodes)
     assert found.next is not None
-    assert found.next.name == "b"
+    assert found.next.name == "a"
+
+
+def test_pods_where_a_set_may_not_run_count_for_nothing() -> None:
+    """Kubernetes leaves what is there since before a taint, and counts it no more; evicted, it
+    would not come back. Nodes that are gone have no pods, whatever is still listed."""
+    taint = Taint("team", "robots", "NoSchedule")
+    nodes = boards("pi-a", taints=(taint,)) | boards("pi-b")
+    found = step([pod("a"), pod("b")], [of("w-8gb", 1)], nodes=nodes)
+    assert found.next is not None
+    assert (found.next.name, found.total) == ("b", 1)
+
+    tolerant = of("w-8gb", 2, tolerations=(Toleration("team", "Exists", "", ""),))
+    found = step([pod("a"), pod("b")], [tolerant], nodes=nodes)
+    assert found.total == 2
+
+    orphan = [pod("b"), pod("gone")]
+    missing = step(orphan, [of("w-8gb", 2, available=1)], nodes=boards("pi-b"))
+    assert missing.next is None
+    assert "to get its worker" in missing.waits
+
+
+@pytest.mark.parametrize(
+    ("toleration", "expected"),
+    [
+        (Toleration("", "Exists", "", ""), True),
+        (Toleration("team", "Exists", "", "NoSchedule"), True),
+        (Toleration("team", "Equal", "robots", ""), True),
+        (Toleration("team", "", "robots", ""), True),
+        (Toleration("team", "Equal", "people", ""), False),
+        (Toleration("other", "Exists", "", ""), False),
+        (Toleration("team", "Exists", "", "NoExecute"), False),
+        (Toleration("", "Equal", "robots", ""), False),
+    ],
+)
+def test_tolerations_are_those_of_kubernetes(toleration: Toleration, expected: bool) -> None:
+    """Key, operator, value, effect; what Kubernetes itself adds is always tolerated."""
+    tainted = node("a", taints=(Taint("team", "robots", "NoSchedule"),))
+    assert of("w", tolerations=(toleration,)).may_run_on(tainted) is expected
+    cordoned = node("a", taints=(Taint("node.kubernetes.io/unschedulable", "", "NoSchedule"),))
+    assert of("w").may_run_on(cordoned)
 
 
 def test_a_class_that_was_renamed_is_waited_for() -> None:
     """Its DaemonSet is gone, and its worker is still ending."""
     leaving = pod("a", "w-gone", ending=True, worker=True)
-    found = decide([of("w-8gb")], versions("w-8gb"), [leaving, pod("b")], {"pi-a", "pi-b"})
+    found = decide([of("w-8gb")], versions("w-8gb"), [leaving, pod("b")], boards("pi-a", "pi-b"))
     assert found.next is None
     assert "a on pi-a to end" in found.waits
 
@@ -131,18 +205,24 @@ def test_a_revision_that_was_deleted_unseen_is_no_reason() -> None:
 def test_without_an_update_a_restart_is_none() -> None:
     """A worker that is not ready is not being updated."""
     restarting = [pod("a", revision=NEW, ready=False), pod("b", revision=NEW)]
-    sets = [of("w-8gb", 2)]
-    assert not step(restarting, sets).done
-    alive = {"pi-a", "pi-b"}
-    assert decide(sets, versions("w-8gb"), restarting, alive, under_way=False).done
-    changed = [of("w-8gb", 2, settled=False)]
-    assert not decide(changed, versions("w-8gb"), restarting, alive, under_way=False).done
+    assert not step(restarting).done
+    assert step(restarting, under_way=False).done
+    assert not step(restarting, [of("w-8gb", 2, settled=False)], under_way=False).done
+
+
+def test_an_update_whose_revision_was_not_seen_yet_is_one() -> None:
+    """The DaemonSet's controller has counted, and the watch of revisions is behind."""
+    pods, known = [pod("a"), pod("b")], versions("w-8gb")[1:]
+    for under_way in (True, False):
+        found = decide([of("w-8gb", 2)], known, pods, boards("pi-a", "pi-b"), under_way)
+        assert not found.done
+        assert "looked at by its controller" in found.waits
 
 
 def test_a_rollback_is_an_update() -> None:
     """The number of a revision decides, not its age or name."""
     back = [RevisionFacts(name="x", set="w-8gb", number=3, revision=OLD), *versions("w-8gb")[:1]]
-    found = decide([of("w-8gb")], back, [pod("a", revision=NEW)], {"pi-a"})
+    found = decide([of("w-8gb")], back, [pod("a", revision=NEW)], boards("pi-a"))
     assert found.next is not None
 
 
@@ -156,6 +236,16 @@ def test_sets_of_others_are_not_touched() -> None:
         "status": status,
     }
     assert read_set(body) == of("w", desired=3, available=1)
+    tolerant = {"template": {"spec": {"tolerations": [{"key": "a", "operator": "Exists"}]}}}
+    read = read_set({**body, "spec": {**body["spec"], **tolerant}})
+    assert read.tolerations == (Toleration("a", "Exists", "", ""),)
+    since = "2026-11-30T12:00:00Z"
+    down = {"type": "Ready", "status": "False", "lastTransitionTime": since}
+    taints = {"taints": [{"key": "a", "effect": "NoSchedule"}]}
+    tainted = {"metadata": {"name": "n"}, "spec": taints, "status": {"conditions": [down]}}
+    facts = read_node(tainted)
+    assert (facts.taints, facts.since) == ((Taint("a", "", "NoSchedule"),), since)
+    assert read.may_run_on(facts)
     assert not read_set({**body, "metadata": {**metadata, "labels": {}}}).ours
     rolling = {"updateStrategy": {"type": "RollingUpdate"}}
     assert not read_set({**body, "spec": rolling}).ours
@@ -207,7 +297,15 @@ class Fleet:
 
     def decide(self) -> Rollout:
         """As the operator would."""
-        return decide(self.sets, self.revisions, self.pods.values(), self.nodes)
+        sets = [self.counted(each) for each in self.sets]
+        nodes = {p.node: node(p.node, ready=p.node in self.nodes) for p in self.pods.values()}
+        return decide(sets, self.revisions, self.pods.values(), nodes)
+
+    def counted(self, each: SetFacts) -> SetFacts:
+        """As the set's controller would."""
+        own = [p for p in self.pods.values() if p.set == each.name]
+        ready = sum(p.ready and not p.ending for p in own)
+        return replace(each, updated=sum(p.revision == NEW for p in own), available=ready)
 
     def away(self) -> int:
         """Living boards whose worker does not serve."""
