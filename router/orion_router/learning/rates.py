@@ -5,7 +5,8 @@ outliers (a prompt that was cached after all, a board that swapped) move nothing
 the shortest of the last few: a file that is still in the page cache loads many times faster, and
 stays there until other files push it out.
 A board that changes (a fan, a supply, an engine) is followed after three answers: when all of them
-say the same, what was before is forgotten, and what it has not run since is reckoned alike.
+say the same, what was before is forgotten. Each model's figures are its own measurements, always:
+what one model shows is not reckoned into another, for errors would multiply.
 Prompt tokens are counted as the router estimates them, so that the estimate's error cancels out.
 """
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 
 from orion_router.learning.news import News
@@ -21,10 +21,9 @@ from orion_router.learning.samples import (
     KEPT,
     SHIFT_SAMPLES,
     Samples,
+    has_shifted,
     median,
     read_samples,
-    scale,
-    shift,
     significant,
 )
 from orion_router.policy.speeds import Learned
@@ -44,7 +43,6 @@ class RateBook:
     def __init__(self, news: News | None = None) -> None:
         self._news = news or News()
         self._pairs: dict[tuple[str, str], Samples] = {}
-        self._count = count()
         self.speeds: dict[tuple[str, str], Learned] = {}
         """What the policy reckons with."""
 
@@ -69,12 +67,8 @@ class RateBook:
         if output_tokens >= MIN_OUTPUT_TOKENS and output_s > 0:
             mine.decode.append(output_tokens / output_s * derate)
             mine.pace.append(mine.decode[-1])
-            mine.measured.append(next(self._count))
-            factor = shift(mine.pace)
-            if factor != 1.0:
+            if has_shifted(mine.pace):
                 mine.pace = deque(list(mine.pace)[-SHIFT_SAMPLES:], maxlen=KEPT)
-                scale(mine.prefill, factor)
-                self._spread(node, factor, mine.measured[0])
             if len(mine.decode) >= SAMPLES_TO_JUDGE:
                 recent = median(list(mine.decode)[-SAMPLES_TO_JUDGE:])
                 if recent > mine.best_decode:
@@ -83,14 +77,6 @@ class RateBook:
             (mine.warm_load_s if warm else mine.load_s).append(load_s)
         self._news.of(node)
         self.speeds[key] = mine.told()
-
-    def _spread(self, node: str, factor: float, since: int) -> None:
-        """A board changed: so did its rates of models that it has not run since."""
-        for (name, model), other in self._pairs.items():
-            if name == node and (not other.measured or other.measured[-1] < since):
-                scale(other.pace, factor)
-                scale(other.prefill, factor)
-                self.speeds[name, model] = other.told()
 
     def slow(self, node: str) -> dict[str, float]:
         """Models whose rate on this board fell below SLOW_SHARE of its best, with the share."""

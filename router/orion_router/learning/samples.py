@@ -24,15 +24,13 @@ class Samples:
     prefill: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
     decode: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
     pace: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
-    """Those of `decode` that still hold, some reckoned from what other models showed."""
+    """Those of `decode` that still hold."""
     load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
     warm_load_s: deque[float] = field(default_factory=lambda: deque[float](maxlen=LOADS_KEPT))
     best_decode: float = 0.0
     """The best median that SAMPLES_TO_JUDGE samples ever gave."""
     best_version: str = ""
     """The engine's version then; empty: not known."""
-    measured: deque[int] = field(default_factory=lambda: deque[int](maxlen=SHIFT_SAMPLES))
-    """When the last rates were measured, counted over all boards."""
 
     def told(self) -> Learned:
         """What the policy reckons with."""
@@ -57,21 +55,14 @@ def read_samples(values: Mapping[str, Any]) -> Samples:
     return mine
 
 
-def shift(samples: deque[float]) -> float:
-    """How many times larger the newest samples are than those before, where all of them say that
-    something changed for good; 1.0 otherwise. As many before as say so, at least."""
+def has_shifted(samples: deque[float]) -> bool:
+    """Whether the newest samples all say that something changed for good: as many before them say
+    otherwise, at least."""
     before, last = list(samples)[:-SHIFT_SAMPLES], list(samples)[-SHIFT_SAMPLES:]
     if len(before) < SHIFT_SAMPLES:
-        return 1.0
+        return False
     usual = median(before)
-    changed = min(last) > usual * SHIFT_FROM or max(last) < usual / SHIFT_FROM
-    return median(last) / usual if changed else 1.0
-
-
-def scale(samples: deque[float], factor: float) -> None:
-    """Multiply all of them, in place."""
-    for at, value in enumerate(samples):
-        samples[at] = value * factor
+    return min(last) > usual * SHIFT_FROM or max(last) < usual / SHIFT_FROM
 
 
 def _is_possible(figure: float) -> bool:
