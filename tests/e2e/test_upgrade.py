@@ -90,7 +90,7 @@ class Boards:
 
     def _all_serve(self) -> bool:
         sets = self._kube.items("daemonsets")
-        wanted = [each["status"].get("desiredNumberScheduled", 0) for each in sets]
+        wanted: list[int] = [each["status"].get("desiredNumberScheduled", 0) for each in sets]
         return min(wanted) > 0 and len(self.serving()) == sum(wanted)
 
     def _workers(self) -> list[Object]:
