@@ -9,7 +9,7 @@ import pytest
 from builders.clusters import worker_set
 from servers.operators import Rig
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 
 def serving(world: Rig) -> dict[str, str]:
@@ -29,7 +29,7 @@ def test_one_board_of_all_classes_at_a_time(world: Rig) -> None:
     world.start()
     for node_class in ("16gb", "8gb"):
         world.kube.apply(worker_set(world.namespace, node_class, "worker:1"))
-    world.until(lambda: len(serving(world)) == 3, "three workers", 90)
+    world.until(lambda: len(serving(world)) == 3, "three workers", 180)
     world.until_says("BoardsUpdated", "True", "Current")
     fewest = [3]
 
@@ -46,10 +46,10 @@ def test_one_board_of_all_classes_at_a_time(world: Rig) -> None:
     for node_class in ("16gb", "8gb"):
         world.kube.apply(worker_set(world.namespace, node_class, "worker:2"))
     world.until_says("BoardsUpdated", "False", "Replacing", within_s=10)
-    world.until(under_way, "the first new worker", 60)
+    world.until(under_way, "the first new worker", 180)
     world.operator.kill()
     world.start()
-    world.until(updated, "three new workers", 120)
+    world.until(updated, "three new workers", 360)
     world.until_says("BoardsUpdated", "True", "Current", within_s=20)
     assert min(fewest) == 2, fewest
 
@@ -59,20 +59,20 @@ def test_a_version_that_cannot_start_stops_at_its_first_board(world: Rig) -> Non
     world.start()
     for node_class in ("16gb", "8gb"):
         world.kube.apply(worker_set(world.namespace, node_class, "worker:1"))
-    world.until(lambda: len(serving(world)) == 2, "two workers", 90)
+    world.until(lambda: len(serving(world)) == 2, "two workers", 180)
     for node_class in ("16gb", "8gb"):
         broken = worker_set(world.namespace, node_class, "worker:2")
         broken["spec"]["template"]["spec"]["schedulerName"] = "nobody"  # never bound, never ready
         world.kube.apply(broken)
     world.until_says("BoardsUpdated", "False", "Replacing", within_s=10)
-    message = world.until(lambda: says_ready(world), "the update to wait", 30)
+    message = world.until(lambda: says_ready(world), "the update to wait", 90)
     assert "0 of 2" in message or "1 of 2" in message
     assert len(serving(world)) == 1
 
     for node_class in ("16gb", "8gb"):
         world.kube.apply(worker_set(world.namespace, node_class, "worker:3"))
     done = ["worker:3"] * 2
-    world.until(lambda: list(serving(world).values()) == done, "the correction", 120)
+    world.until(lambda: list(serving(world).values()) == done, "the correction", 240)
 
 
 def says_ready(world: Rig) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from builders.clusters import report, worker_set
+from builders.clusters import report
 from orion_contracts import keys
 from orion_lab.stores import StoreProcess
 from orion_operator.api import Api
@@ -102,12 +102,6 @@ def all_report(world: Rig, names: list[str]) -> None:
         pipe.execute()
 
 
-def scheduled(world: Rig) -> int:
-    """Boards that have a worker's pod."""
-    status: dict[str, int] = world.kube.get("daemonset/w-8gb").get("status", {})
-    return status.get("currentNumberScheduled", 0)
-
-
 def test_three_boards(world: Rig) -> None:
     """The resident memory of the customer's cluster, after a minute."""
     world.apply("mine", {"models": [{"name": "a:1b"}]})
@@ -123,8 +117,7 @@ def test_three_boards(world: Rig) -> None:
 
 
 def test_five_hundred_boards(crowd: tuple[Rig, list[str]]) -> None:
-    """One change costs less than a second of processor time; events cost no listing. Each board has
-    the pod of a worker."""
+    """One change costs less than a second of processor time; events cost no listing."""
     world, names = crowd
     all_report(world, names)
     models = [{"name": "a:1b", "placement": {"classes": ["8gb"]}},
@@ -133,8 +126,6 @@ def test_five_hundred_boards(crowd: tuple[Rig, list[str]]) -> None:
     began_s = time.monotonic()
     world.start("--status-interval-s=30")
     world.until(lambda: len(world.config().get("nodes", ())) == BOARDS, "all boards", 120)
-    world.kube.apply(worker_set(world.namespace, "8gb", "worker:1"))
-    world.until(lambda: scheduled(world) == BOARDS, "a worker's pod for every board", 120)
     told(f"operator at {BOARDS} boards: labelled, planned and configured after "
          f"{time.monotonic() - began_s:.1f} s, {cpu_s(world):.1f} s of CPU")  # fmt: skip
     world.until(lambda: world.icl("mine").get("status"), "a status", 60)
