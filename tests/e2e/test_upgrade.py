@@ -85,7 +85,7 @@ class Boards:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         until(self._all_serve, 120, "every board has a worker that serves")
-        self.all = self.fewest = len(self._workers())
+        self.all, self.most_away = len(self._workers()), 0
         assert self.all >= 2, "one board alone cannot show that classes take turns"
 
     def _all_serve(self) -> bool:
@@ -105,9 +105,13 @@ class Boards:
         return [pod for pod in self._workers() if is_ready(pod)]
 
     def run_with(self, word: str) -> bool:
-        """Whether all of them serve with this in their arguments; looks how many serve."""
+        """Whether all of them serve with this in their arguments; looks how many living boards do
+        not serve (what pretends to be a node may be late, and is away then)."""
         serving = self.serving()
-        self.fewest = min(self.fewest, len({pod["spec"]["nodeName"] for pod in serving}))
+        living = {n["metadata"]["name"] for n in self._kube.items("nodes") if is_ready(n)}
+        boards = {pod["spec"].get("nodeName", "") for pod in self._workers()} & living
+        lacking = boards - {pod["spec"]["nodeName"] for pod in serving}
+        self.most_away = max(self.most_away, len(lacking))
         updated = [pod for pod in serving if word in pod["spec"]["containers"][0]["args"]]
         return len(updated) == self.all
 
@@ -134,7 +138,7 @@ def test_upgrade_under_load_and_rollback(
     helm(major, "upgrade", *arguments, "--set", "logLevel=debug")
     until(lambda: boards.run_with("--log-level=debug"), 240, "every board runs the new worker")
     print(f"helm {major}: {boards.all} boards updated after {time.monotonic() - began:.0f} s")
-    assert boards.fewest == boards.all - 1
+    assert boards.most_away == 1
     until(has_feedback, 60, "the operator has upgraded the CRD")
     wait_ready(kube)
     verdict = load.finish()
@@ -142,10 +146,10 @@ def test_upgrade_under_load_and_rollback(
     assert verdict.acknowledged > 15
     assert not verdict.reasons, verdict.reasons
     updated(kube)
-    boards.fewest = boards.all
+    boards.most_away = 0
     helm(major, "rollback", RELEASE, "1")
     until(lambda: boards.run_with("--log-level=info"), 240, "every board runs the old worker")
-    assert boards.fewest == boards.all - 1
+    assert boards.most_away == 1
     wait_ready(kube)
     assert has_feedback(), "the definition only goes forward"
     helm(major, "uninstall", RELEASE, "--wait")
