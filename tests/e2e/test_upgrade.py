@@ -85,7 +85,8 @@ class Boards:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         until(self._all_serve, 120, "every board has a worker that serves")
-        self.all, self.most_away = len(self._workers()), 0
+        self._boards = {pod["spec"]["nodeName"] for pod in self._workers()}
+        self.all, self.most_away = len(self._boards), 0
         assert self.all >= 2, "one board alone cannot show that classes take turns"
 
     def _all_serve(self) -> bool:
@@ -109,8 +110,7 @@ class Boards:
         not serve (what pretends to be a node may be late, and is away then)."""
         serving = self.serving()
         living = {n["metadata"]["name"] for n in self._kube.items("nodes") if is_ready(n)}
-        boards = {pod["spec"].get("nodeName", "") for pod in self._workers()} & living
-        lacking = boards - {pod["spec"]["nodeName"] for pod in serving}
+        lacking = (self._boards & living) - {pod["spec"]["nodeName"] for pod in serving}
         self.most_away = max(self.most_away, len(lacking))
         updated = [pod for pod in serving if word in pod["spec"]["containers"][0]["args"]]
         return len(updated) == self.all
