@@ -31,12 +31,22 @@ TALKS = tuple((Prefix(f"{t}0", 50), Prefix(f"{t}1", 400)) for t in "xyz")
 class Cached:
     """Prompt caches by model and the hash of a whole prompt."""
 
-    def __init__(self, leaves: dict[tuple[str, str], dict[str, int]]) -> None:
-        self.leaves = leaves
+    def __init__(
+        self, leaves: dict[tuple[str, str], dict[str, int]], risks: dict[str, float] | None = None
+    ) -> None:
+        self.leaves, self.risks = leaves, risks or {}
 
     def kept(self, model: str, chain: Chain) -> dict[str, int]:
         """See `Prompts`."""
         return self.leaves.get((model, chain[-1][0]), {})
+
+    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+        """See `Prompts`."""
+        return (len(node) + len(model) + newer_tokens) % 2 == 0
+
+    def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
+        """See `Prompts`."""
+        return self.risks.get(node, 0.0) * (2.0 if all_of_them else 1.0)
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,8 @@ def a_world(
     }  # fmt: skip
     usage = {"s": rng.uniform(0, 900), "t": rng.uniform(0, 900)}
     cooling = frozenset(n for n in names if not plain and rng.random() < 0.15)
-    known = Beliefs(speeds, {("", ""): rng.uniform(1, 1000)}, Cached(leaves), usage,
+    risks = {name: float(rng.randint(1, 900)) for name in names if rng.random() < 0.5}
+    known = Beliefs(speeds, {("", ""): rng.uniform(1, 1000)}, Cached(leaves, risks), usage,
                     climates=climates)  # fmt: skip
     return World(nodes, queue, load, known, cooling, suspects)
 

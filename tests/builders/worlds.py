@@ -24,7 +24,7 @@ FIGURES = Learned(100.0, 10.0, LOAD_S)
 NAMES = ("a", "b", "c", "d")
 FIXED = Tuning(
     margin_s=5.0, waste_price=0.5, drain_factor=1.0, batch_ages_s=300.0, versatility=0.0,
-    decode_weight=1.0, patience=0.0,
+    decode_weight=1.0, patience=0.0, cached_first=0.0, lost_prompts=1.0,
 )  # fmt: skip
 """Round numbers that stay when the laboratory finds better ones."""
 
@@ -37,12 +37,25 @@ def about(value: float) -> Any:
 class KeptPrompts:
     """Prompt caches: per last hash of a chain, the tokens that each board keeps."""
 
-    def __init__(self, **leaves: Mapping[str, int]) -> None:
-        self._leaves = leaves
+    def __init__(
+        self, lasts: bool = True, risks: Mapping[tuple[str, str], float] | None = None,
+        **leaves: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        """`lasts`: whether what runs leaves them there; `risks`: tokens per board and model that
+        the next prompt pushes out; twice as many go with the model."""
+        self._leaves, self._lasts, self._risks = leaves, lasts, risks or {}
 
     def kept(self, model: str, chain: Chain) -> Mapping[str, int]:
         """See `Prompts`."""
-        return self._leaves.get(chain[-1][0], {})
+        return self._leaves.get(chain[-1][0], {}) if chain else {}
+
+    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+        """See `Prompts`."""
+        return self._lasts
+
+    def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
+        """See `Prompts`."""
+        return self._risks.get((node, model), 0.0) * (2.0 if all_of_them else 1.0)
 
 
 def beliefs(

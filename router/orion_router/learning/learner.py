@@ -14,6 +14,7 @@ from orion_router.learning.outputs import OutputBook
 from orion_router.learning.pages import PageBook
 from orion_router.learning.prompts import PromptBook
 from orion_router.learning.rates import RateBook
+from orion_router.learning.returns import ReturnBook
 from orion_router.learning.usage import UsageBook
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.heat import derate
@@ -30,6 +31,7 @@ class Learner:
         self.outputs = OutputBook(self.news)
         self.pages = PageBook(self.news)
         self.prompts = PromptBook()
+        self.returns = ReturnBook()
         self.usage = UsageBook()
 
     def beliefs(self, now_s: float) -> Beliefs:
@@ -58,9 +60,11 @@ class Learner:
         cut = facts.reason == "length" or 0 < meta.output_limit <= facts.output_tokens
         if not cut:
             self.outputs.learn(model, meta.priority, facts.output_tokens)
+        self.returns.answered(meta.priority, meta.prefixes, held.since_s, now_s)
+        self.prompts.pause_s = self.returns.pause_s
         self.prompts.used(
-            node.name, model, meta.prefixes, facts.output_tokens, node.slots,
-            facts.prompt_s, uncached_s, _most_tokens(node, model),
+            node.name, model, meta.prefixes, facts.output_tokens, node.slots, facts.prompt_s,
+            uncached_s, _most_tokens(node, model), now_s, self.returns.share(meta.priority),
         )  # fmt: skip
         self.usage.add(meta.source, facts.prompt_s + facts.output_s + facts.load_s, now_s)
 

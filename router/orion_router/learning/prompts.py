@@ -10,52 +10,11 @@ reads. Hits that do not come true make the belief smaller.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from math import exp
 
+from orion_router.learning.prompt_cache import Cache
+from orion_router.learning.returns import PRIOR_PAUSE_S
 from orion_router.policy.beliefs import Chain
-
-DEEPEST = 32
-"""Prompts remembered per (board, model), also beyond what the board is believed to keep."""
-HIT_SHARE = 0.5
-"""A prompt that took less than this share of its uncached time was cached."""
-MISS_SHARE = 0.8
-JUDGED_TOKENS = 64
-"""Fewer cached tokens tell nothing that noise would not."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """One prompt with its answer: the hash at its end, and the tokens that are cached."""
-
-    leaf: str
-    tokens: int
-
-
-@dataclass(slots=True)
-class Cache:
-    """One board's cache for one model, most recently used first."""
-
-    slots: int = 1
-    room_tokens: int = 0
-    """What it is believed to keep beyond one prompt per slot."""
-    told: bool = False
-    """Whether that is what the board was given for it."""
-    missed: bool = False
-    """Whether a prompt that should have been there was not, now or before a restart."""
-    entries: list[Entry] = field(default_factory=list[Entry])
-    indexed: list[str] = field(default_factory=list[str])
-    """Hashes under which the index has this board."""
-
-    def keeps(self, depth: int) -> bool:
-        """Whether the entry at this depth is believed to be there: with half of it inside.
-
-        Conversations grow from turn to turn, and what was shown to fit is always a turn old. To
-        believe too much costs a wait for that board, to believe too little a whole prompt.
-        """
-        if depth < self.slots:
-            return True
-        through = sum(e.tokens for e in self.entries[: depth + 1])
-        return through - self.entries[depth].tokens / 2 <= self.room_tokens
 
 
 class PromptBook:
@@ -63,6 +22,8 @@ class PromptBook:
 
     def __init__(self) -> None:
         self._caches: dict[tuple[str, str], Cache] = {}
+        self.pause_s = PRIOR_PAUSE_S
+        """After which conversations go on, in the mean."""
         self._index: dict[str, dict[str, dict[str, int]]] = {}
         """Per model and last hash, the boards with their tokens."""
 
@@ -82,25 +43,41 @@ class PromptBook:
             most = tokens
         return found
 
+    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+        """Whether the beginning of this prompt is still there when so many others were read."""
+        cache = self._caches.get((node, model))
+        return cache is not None and cache.outlasts(chain, newer, newer_tokens)
+
+    def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
+        """Tokens that the board is expected to be asked for again, and would lose to one more
+        prompt; or if the model left its memory."""
+        cache = self._caches.get((node, model))
+        if cache is None:
+            return 0.0
+        tokens = cache.all_tokens if all_of_them else cache.next_tokens
+        return tokens * exp(min(0.0, cache.at_s - now_s) / self.pause_s) if tokens else 0.0
+
     def seen(self, node: str, model: str, chain: Chain) -> bool:
         """Whether the board has read a beginning of this prompt lately, kept or not: how fast it
         reads such a prompt tells nothing of how fast it reads."""
         cache = self._caches.get((node, model))
-        return cache is not None and self._find(cache, chain)[1] is not None
+        return cache is not None and cache.find(chain)[1] is not None
 
     def used(
         self, node: str, model: str, chain: Chain, output_tokens: int, slots: int = 1,
         prompt_s: float = 0.0, uncached_s: float = 0.0, most_tokens: int | None = None,
+        now_s: float = 0.0, returns: float = 0.0,
     ) -> None:  # fmt: skip
-        """A request ran there. `prompt_s` against `uncached_s`, what reading all of its prompt
-        would have taken, tells whether it was cached. `most_tokens`: what the engine may keep."""
+        """A request ran there until now. `prompt_s` against `uncached_s`, what reading all of its
+        prompt would have taken, tells whether it was cached. `most_tokens`: what the engine may
+        keep. `returns`: the chance that its conversation goes on."""
         if not chain:
             return
         cache = self._caches.setdefault((node, model), Cache())
         cache.slots = max(1, slots)
-        depth, entry = self._find(cache, chain)
+        depth, entry = cache.find(chain)
         if entry is not None and uncached_s > 0:
-            self._judge(cache, depth, entry, chain, prompt_s / uncached_s)
+            cache.judge(depth, entry, chain, prompt_s / uncached_s)
         if most_tokens is not None:
             cache.told = True
             most = cache.room_tokens if cache.missed else most_tokens
@@ -108,8 +85,7 @@ class PromptBook:
         if entry is not None:
             cache.entries.pop(depth)
         leaf, tokens = chain[-1]
-        cache.entries = [e for e in cache.entries if e.leaf != leaf][: DEEPEST - 1]
-        cache.entries.insert(0, Entry(leaf, tokens + output_tokens))
+        cache.put(leaf, tokens + output_tokens, now_s, returns)
         self._reindex(node, model)
 
     def forget(self, node: str, model: str) -> None:
@@ -140,25 +116,6 @@ class PromptBook:
                 cache = self._caches.setdefault((node, model), Cache())
                 cache.room_tokens, cache.missed = tokens, True
 
-    def _find(self, cache: Cache, chain: Chain) -> tuple[int, Entry | None]:
-        for at in range(len(chain) - 1, -1, -1):
-            for depth, entry in enumerate(cache.entries):
-                if entry.leaf == chain[at][0]:
-                    return depth, entry
-        return -1, None
-
-    def _judge(self, cache: Cache, depth: int, entry: Entry, chain: Chain, share: float) -> None:
-        total = max(1, chain[-1][1])
-        cached = min(entry.tokens, total)
-        if cached < JUDGED_TOKENS or cached < total * 0.5 or depth < cache.slots:
-            return
-        through = sum(e.tokens for e in cache.entries[: depth + 1])
-        fresh_share = 1.0 - cached / total
-        if share < fresh_share + (1.0 - fresh_share) * (1.0 - HIT_SHARE):
-            cache.room_tokens = max(cache.room_tokens, through)
-        elif share > MISS_SHARE and cache.keeps(depth):
-            cache.room_tokens, cache.missed = max(0, through - entry.tokens), True
-
     def _reindex(self, node: str, model: str) -> None:
         cache = self._caches[node, model]
         leaves = self._index.setdefault(model, {})
@@ -173,3 +130,4 @@ class PromptBook:
             leaves.setdefault(entry.leaf, {})[node] = entry.tokens
         if not leaves:
             del self._index[model]
+        cache.weigh(kept, self.pause_s)

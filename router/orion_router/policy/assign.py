@@ -13,12 +13,12 @@ from itertools import islice
 from orion_contracts.config import Routing
 from orion_router.fleet import Fleet, Node, normal
 from orion_router.policy.beliefs import NO_BELIEFS, Beliefs
-from orion_router.policy.columns import NOWHERE
 from orion_router.policy.explain import SHOWN, candidates, why
 from orion_router.policy.lanes import Lane
 from orion_router.policy.pins import Pins, pins_of
 from orion_router.policy.plan import Planning
 from orion_router.policy.pool import pool as boards_for
+from orion_router.policy.prices import NOWHERE
 from orion_router.policy.shortlist import WHOLE, elsewhere, shortlist
 from orion_router.policy.tuning import DEFAULT_TUNING, Tuning
 from orion_router.policy.values import Candidate, Decision, Load, Prospect, Waiting

@@ -27,6 +27,16 @@ class Prompts(Protocol):
         """Per board, how many tokens of this prompt it need not read again."""
         ...
 
+    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+        """Whether the board has them still when it has read so many other prompts, of so many
+        tokens together."""
+        ...
+
+    def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
+        """Tokens that the board is expected to be asked for again, and would lose to one more
+        prompt; `all_of_them`: if the model left its memory."""
+        ...
+
 
 class Pages(Protocol):
     """Which model files the boards still have in their page caches."""
@@ -50,6 +60,14 @@ class NoPrompts:
     def kept(self, model: str, chain: Chain) -> Mapping[str, int]:
         """See `Prompts`."""
         return {}
+
+    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+        """See `Prompts`."""
+        return False
+
+    def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
+        """See `Prompts`."""
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ gives the next one when one of them was given work.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 
 from orion_router.policy.batches import Place
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.fares import Fare
 from orion_router.policy.lanes import Lane
+from orion_router.policy.prices import FREE, Prices
+from orion_router.policy.recall import displaced_s, evicted_s
 from orion_router.policy.tuning import Tuning
 
 LOOKED_AT = 24
@@ -22,16 +24,15 @@ USUAL_INPUT_TOKENS = 200.0
 
 
 Row = tuple[int, float, float, float, float]
-NOWHERE: Mapping[str, int] = {}
 
 
 class Column:
     """One model on all lanes. Rows: lane, seconds until it begins, price of a load and its
     seconds, seconds per token of prompt and of answer."""
 
-    __slots__ = ("_beliefs", "_fares", "_heap", "_pushed_out_s", "_replica_price", "_replicas",
-                 "_rows", "_stale", "_tuning", "lanes", "model", "output_tokens", "places",
-                 "usual", "where")  # fmt: skip
+    __slots__ = ("_beliefs", "_fares", "_heap", "_prices", "_pushed_out_s", "_rows", "_stale",
+                 "_tuning", "displaced_s", "lanes", "model", "output_tokens", "places", "usual",
+                 "where")  # fmt: skip
 
     def __init__(
         self,
@@ -39,19 +40,18 @@ class Column:
         lanes: Sequence[Lane],
         beliefs: Beliefs,
         tuning: Tuning,
-        price: float,
-        replicas: Mapping[str, int] = NOWHERE,
-        replica_price: float = 0.0,
+        prices: Prices = FREE,
     ) -> None:
         self.model, self.lanes = model, lanes
-        self._replicas, self._replica_price = replicas, replica_price
-        self._beliefs, self._tuning = beliefs, tuning
+        self._beliefs, self._tuning, self._prices = beliefs, tuning, prices
         self._fares: list[Fare | None] = [None] * len(lanes)
         self._pushed_out_s: dict[int, float] = {}
         self.places: dict[int, Place] = {}
-        self._stale: dict[int, float] = {}
+        self.displaced_s: dict[int, float] = {}
+        """Per lane, what another conversation's request pays for the prompt that it pushes out."""
+        self._stale: dict[int, None] = {}
         self._heap: list[tuple[float, int]] = []
-        found = [self._row(i, price) for i in range(len(lanes))]
+        found = [self._row(i) for i in range(len(lanes))]
         rows = [row for row in found if row is not None]
         self.output_tokens = 0.0
         """Of a usual answer, where only the best boards for one are looked at."""
@@ -69,7 +69,7 @@ class Column:
         self.usual = sum([row[2] for row in rows]) / many, sum([row[3] for row in rows]) / many
         """Seconds per token of prompt and of answer, on an average board."""
 
-    def _row(self, i: int, price: float) -> Row | None:
+    def _row(self, i: int) -> Row | None:
         """The numbers of one lane; None where the model is not, or never fits."""
         lane = self.lanes[i]
         fare = self._fares[i]
@@ -82,21 +82,29 @@ class Column:
             return None
         _, _, prefill, _, load_s, decode, spare_s, gone = fare
         place = self.places[i] = lane.place(self.model, load_s)
+        prices = self._prices
         batch, start_s, load_s = place
         if batch:
-            extra_s = load_s * (1.0 + price) + self._tuning.margin_s
+            extra_s = load_s * (1.0 + prices.waste) + self._tuning.margin_s
             if batch == 1 and gone:
                 extra_s += self._pushed_s(i, fare)
             start_s += extra_s
-        return (i, start_s - spare_s, prefill, decode, price)
+        elif prices.displaced and lane.idle:
+            lost_s = prices.displaced * displaced_s(lane, self.model, self._beliefs, prefill)
+            self.displaced_s[i] = lost_s
+            start_s += lost_s
+        return (i, start_s - spare_s, prefill, decode, prices.waste)
 
     def _pushed_s(self, i: int, fare: Fare) -> float:
-        """The price of the models that would leave the lane's memory."""
+        """The price of the models that would leave the lane's memory, and of their prompts."""
         known = self._pushed_out_s.get(i)
         if known is None:
-            known = 0.0
-            if self._replica_price:
-                known = self._replica_price * fare.pushed_out_s(self._replicas)
+            prices, known = self._prices, 0.0
+            if prices.replica:
+                known = prices.replica * fare.pushed_out_s(prices.copies)
+            if prices.prompts:
+                gone = [model for model, _ in fare.gone]
+                known += prices.prompts * evicted_s(self.lanes[i], gone, self._beliefs)
             self._pushed_out_s[i] = known
         return known
 
@@ -113,34 +121,34 @@ class Column:
         fare = self._fares[i]
         return 0.0 if fare is None else tokens * fare.prefill_s + output * fare.decode_s
 
-    def extra(self, lanes: Iterable[int], price: float) -> list[Row]:
+    def extra(self, lanes: Iterable[int]) -> list[Row]:
         """Rows of lanes that are not looked at."""
-        rows = (self._row(i, price) for i in lanes if i not in self.where)
+        rows = (self._row(i) for i in lanes if i not in self.where)
         return [row for row in rows if row is not None]
 
     @property
     def rows(self) -> list[Row]:
         """The lanes that are looked at, as they are now."""
         if self._stale:
-            for i, price in self._stale.items():
+            for i in self._stale:
                 at = self.where.get(i)
                 if at is not None:
-                    self._put(at, i, self._row(i, price))
+                    self._put(at, i, self._row(i))
             self._stale = {}
         return self._rows
 
-    def changed(self, i: int, price: float) -> None:
+    def changed(self, i: int) -> None:
         """Something was planned on lane `i`."""
         at = self.where.get(i)
         if at is None:
             return
         if not self._heap:  # worked out when it is asked for: a lane may change often
             self._stale.pop(i, None)
-            self._stale[i] = price
+            self._stale[i] = None
             return
-        row = self._row(i, price)
+        row = self._row(i)
         usual_s = inf if row is None else self._usual_s(row)
-        better = self._next_better(usual_s, price)
+        better = self._next_better(usual_s)
         if better is None:
             self._put(at, i, row)
             return
@@ -161,12 +169,12 @@ class Column:
             self._rows[at] = last
             self.where[last[0]] = at
 
-    def _next_better(self, than_s: float, price: float) -> Row | None:
+    def _next_better(self, than_s: float) -> Row | None:
         """The best lane that is not looked at, if it is better; entries may be out of date."""
         heap = self._heap
         while heap and heap[0][0] < than_s:
             usual_s, i = heapq.heappop(heap)
-            row = self._row(i, price)
+            row = self._row(i)
             if row is None:
                 continue
             now_s = self._usual_s(row)

@@ -38,7 +38,7 @@ def plain(column: Column, prompt: float, output: float) -> Costs | None:
 
 def particular(
     item: Waiting, column: Column, lanes: Sequence[Lane], also: Collection[int], output: float,
-    cached: Mapping[str, int], pin: str, price: float, tie_s: float,
+    cached: Mapping[str, int], pin: str, tie_s: float,
 ) -> Costs | None:  # fmt: skip
     """With what is particular to the request: cached prompts, a pin, failures, heat. `also`: lanes
     to look at beside the best for a usual request."""
@@ -48,7 +48,7 @@ def particular(
     rows: list[Row] = []
     costs: list[float] = []
     works: list[float] = []
-    for row in (*column.rows, *column.extra(also, price)):
+    for row in (*column.rows, *column.extra(also)):
         i, start_s, prefill, decode, dear = row
         lane = lanes[i]
         name = lane.name
@@ -57,6 +57,8 @@ def particular(
         saved = cached.get(name, 0)
         work_s = (prompt - saved) * prefill + output * decode
         cost_s = start_s + work_s + dear * (most - saved) * prefill
+        if saved:  # nothing is pushed out: its conversation goes on there
+            cost_s -= column.displaced_s.get(i, 0.0) if lane.idle else 0.0
         if work_s > lane.headroom_s:
             cost_s += lane.too_warm_s(work_s)
         if name in failed_on:

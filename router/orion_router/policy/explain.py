@@ -10,6 +10,7 @@ from orion_router.policy.columns import LOOKED_AT
 from orion_router.policy.costs import FAILED_THERE_S, Offered
 from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane
+from orion_router.policy.recall import lasting
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Candidate, Load, Terms, Waiting
 
@@ -37,6 +38,8 @@ def candidates(
     meta = item.meta
     model, chain = normal(meta.model), meta.prefixes
     cached: Mapping[str, int] = beliefs.prompts.kept(model, chain) if chain else {}
+    if cached:
+        cached = lasting(cached, meta, model, beliefs, at.get)
     output = beliefs.output_tokens(model, meta.priority, meta.output_limit)
     looked: list[tuple[bool, float, str, int, Candidate]] = []
     for node in nodes:

@@ -48,6 +48,11 @@ class Lane:
         return self.stand.derate
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing runs there and nothing is planned."""
+        return not self.held and self._batches is None
+
+    @property
     def busy(self) -> frozenset[str]:
         """Models that run there."""
         return self.stand.busy

@@ -28,6 +28,7 @@ class Turn(NamedTuple):
     """By its deadline: what comes later does not overtake it, like a starving one."""
 
 
+NOTHING: Mapping[str, float] = {}
 Entry = tuple[int, float, float, str, int, Waiting, float]
 """By what it is sorted: rank, moment, score and name; then where it was, itself, and its work."""
 
@@ -40,12 +41,15 @@ def in_turn(
     drain_s: float,
     service_s: Mapping[str, float],
     usage_s: Mapping[str, float],
+    saved_s: Mapping[str, float] = NOTHING,
 ) -> list[Turn]:
-    """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty."""
+    """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty.
+    `saved_s`: what a board that has the beginning of its prompt saves a request."""
     bound_s = starvation_s + tuning.drain_factor * drain_s
     items = list(queue)
     sources = {item.meta.source for item in items}
     fair = tuning.fairness and len(sources) > 1
+    cached_first = tuning.cached_first
     patience, batch_ages_s = tuning.patience, tuning.batch_ages_s
     starving: list[tuple[float, float, str, int, Waiting]] = []
     rest: list[Entry] = []
@@ -59,6 +63,8 @@ def in_turn(
         work_s = service_s.get(request_id, 0.0)
         moment_s = score % CLASS_SCORE / 1000.0 + patience * work_s
         rank = 3 if meta.priority == "batch" and waited_s < batch_ages_s else 1
+        if saved_s and request_id in saved_s:
+            moment_s -= cached_first * saved_s[request_id]
         if meta.deadline_ms is not None:
             slack_s = left_s(item, now_s) - work_s
             if 0.0 <= slack_s < drain_s:

@@ -14,14 +14,15 @@ from orion_router.fleet import Node, normal
 from orion_router.held import Held
 from orion_router.policy.batches import Place
 from orion_router.policy.beliefs import Beliefs
-from orion_router.policy.columns import NOWHERE, Column, Row
+from orion_router.policy.columns import Column, Row
 from orion_router.policy.costs import Costs, Offered, particular, plain
 from orion_router.policy.deadlines import hopeless
 from orion_router.policy.horizon import foreseen, open_until
 from orion_router.policy.lanes import Lane
 from orion_router.policy.order import in_turn
 from orion_router.policy.pins import Pins
-from orion_router.policy.prices import Prices, prices
+from orion_router.policy.prices import FREE, NOWHERE, prices
+from orion_router.policy.recall import Recall
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Load, Prospect, Waiting
 
@@ -55,8 +56,8 @@ class Planning:
         self._apart = apart
         """Whether boards differ in more than their rows: by heat, or by energy."""
         self._columns: dict[str, Column] = {}
-        self._prices, self._alone = Prices(), False
-        self._at: dict[str, int] = {}
+        self._prices, self._alone = FREE, False
+        self._recall = Recall(beliefs, self.lanes)
         self._work: dict[str, tuple[Column, float]] = {}
         """Per request: its model on all lanes, and the tokens that are expected of it."""
         self._told: dict[str, tuple[Sequence[Row], Sequence[float], Mapping[int, Place]]] = {}
@@ -82,9 +83,8 @@ class Planning:
         column = self._columns.get(model)
         if column is None:
             column = self._columns[model] = Column(
-                model, self.lanes, self._beliefs, self._tuning, self._prices.waste,
-                self._prices.copies, self._prices.replica,
-            )  # fmt: skip
+                model, self.lanes, self._beliefs, self._tuning, self._prices
+            )
         return column
 
     def run(
@@ -100,7 +100,7 @@ class Planning:
         service_s = self._service_s(queue)
         drain_s = fsum(service_s.values()) / self._prices.slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
-                        self._beliefs.usage_s)  # fmt: skip
+                        self._beliefs.usage_s, self._recall.saved_s)  # fmt: skip
         still_open = {} if whole else open_until(turns, self.lanes)
         end = len(turns) - 1 if whole else max(still_open.values(), default=-1)
         for position, (item, starving, pressed) in enumerate(turns):
@@ -129,6 +129,7 @@ class Planning:
         found: dict[str, float] = {}
         kinds: dict[tuple[str, str], tuple[Column, float]] = {}
         work, beliefs = self._work, self._beliefs
+        recalls = self._tuning.prefix_term
         for item in queue:
             meta, request_id = item.meta, item.request_id
             kind = kinds.get((meta.model, meta.priority))
@@ -141,7 +142,10 @@ class Planning:
                 output = float(meta.output_limit)
             work[request_id] = column, output
             prefill, decode = column.usual
-            found[request_id] = meta.input_tokens * prefill + output * decode
+            fresh = meta.input_tokens
+            if recalls and meta.prefixes:
+                fresh -= self._recall.look(item, column.model, prefill)
+            found[request_id] = fresh * prefill + output * decode
         return found
 
     def _put(self, item: Waiting, pin: str, first: bool) -> int | None:
@@ -149,9 +153,7 @@ class Planning:
         later does not overtake it."""
         meta = item.meta
         column, output = self._work[item.request_id]
-        cached: Mapping[str, int] = {}
-        if self._tuning.prefix_term and meta.prefixes:
-            cached = self._beliefs.prompts.kept(column.model, meta.prefixes)
+        cached = self._recall.cached.get(item.request_id, NOWHERE)
         if meta.deadline_ms is not None and hopeless(
             item, column, self._beliefs, cached, pin, self._now_s
         ):
@@ -174,7 +176,7 @@ class Planning:
         if item.crashes:
             lane.alone = True  # a suspect has its board to itself
         for each in self._columns.values():
-            each.changed(best, self._prices.waste)
+            each.changed(best)
         return best
 
     def _empty(self, column: Column, pin: str) -> None:
@@ -184,15 +186,13 @@ class Planning:
             first = min(usable, key=lambda i: (self.lanes[i].all_free_s, i))
             self.lanes[first].alone = True
             for each in self._columns.values():
-                each.changed(first, self._prices.waste)
+                each.changed(first)
 
     def _costs(
         self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str
     ) -> Costs | None:
         if not (cached or pin or item.failed_on or item.crashes or self._apart):
             return plain(column, float(item.meta.input_tokens), output)
-        if (cached or pin) and not self._at:
-            self._at = {lane.name: i for i, lane in enumerate(self.lanes)}
-        also = {self._at[name] for name in (*cached, pin) if name in self._at}
-        return particular(item, column, self.lanes, also, output, cached, pin, self._prices.waste,
-                          self._tie_s)  # fmt: skip
+        at = self._recall.places if cached or pin else NOWHERE
+        also = {at[name] for name in (*cached, pin) if name in at}
+        return particular(item, column, self.lanes, also, output, cached, pin, self._tie_s)

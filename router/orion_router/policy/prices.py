@@ -20,15 +20,25 @@ class Prices(NamedTuple):
     """Boards that have each model in memory."""
     slots: int = 0
     """Of all boards."""
+    prompts: float = 0.0
+    """Of a second of reading a prompt again that a model takes with it."""
+    displaced: float = 0.0
+    """The same of one that an idle board loses to the next. The only idle board will lose it
+    anyway, so the more others are idle, the higher."""
+
+
+NOWHERE: Mapping[str, int] = {}
+FREE = Prices()
 
 
 def prices(
     lanes: Iterable[Lane], elsewhere: Mapping[str, int], queued: int, tuning: Tuning
 ) -> Prices:
     """`elsewhere`: copies on boards that are not planned for; `queued`: requests that wait."""
-    slots = idle = 0
+    slots = idle = many = 0
     copies = dict(elsewhere)
     for lane in lanes:
+        many += 1
         slots += lane.slots
         idle += lane.free > 0
         for model in lane.memory:
@@ -38,4 +48,6 @@ def prices(
         tuning.last_replica_idle if idle > queued else tuning.last_replica,
         copies,
         slots,
+        tuning.lost_prompts,
+        tuning.lost_prompts * (idle - 1) / (many - 1) if idle > 1 else 0.0,
     )

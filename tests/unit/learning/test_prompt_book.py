@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from orion_router.learning.prompts import DEEPEST, PromptBook
+from orion_router.learning.prompt_cache import DEEPEST
+from orion_router.learning.prompts import PromptBook
 
 M1 = "m1:latest"
 Chain = list[tuple[str, int]]
@@ -274,3 +275,69 @@ def test_rooms_are_taken_all_or_none() -> None:
         book.load_rooms("a", broken)
 
     assert book.rooms("a") == {}
+
+
+def test_what_runs_pushes_out_what_the_slot_held() -> None:
+    """Where the board was told its room, or one more prompt was seen to be too many."""
+    told = PromptBook()
+    told.used("a", M1, X1, 0, most_tokens=260)
+
+    assert told.outlasts("a", M1, X2, 1, 200), "200 and half of the 100"
+    assert not told.outlasts("a", M1, X2, 1, 211)
+    assert told.outlasts("a", M1, X2, 0, 0)
+    assert not told.outlasts("a", M1, Y1, 0, 0), "it has only what all prompts begin with"
+    assert not told.outlasts("b", M1, X1, 0, 0)
+
+
+def test_a_room_that_nobody_knows_is_tried() -> None:
+    """Until a prompt beyond the slot's own was read anew."""
+    assert cached().outlasts("a", M1, X1, 1, 500)
+    assert not cached(prompt_s=0.9, uncached_s=1.0).outlasts("a", M1, X1, 1, 500)
+    assert cached(prompt_s=0.9, uncached_s=1.0).outlasts("a", M1, X1, 0, 0)
+    assert cached(prompt_s=0.8, uncached_s=1.0).outlasts("a", M1, X1, 1, 500)
+
+
+def test_an_idle_board_loses_the_slots_prompt_to_the_next() -> None:
+    """100 tokens, to which the conversation comes back with a chance of 80 %, the less so the
+    longer it is silent: after its mean pause by a factor e."""
+    book = PromptBook()
+    book.used("a", M1, X1, 0, now_s=10.0, returns=0.8)
+
+    assert book.at_risk("a", M1, 10.0, all_of_them=False) == pytest.approx(80.0)
+    assert book.at_risk("a", M1, 70.0, all_of_them=False) == pytest.approx(80.0 / 2.7182818)
+    assert book.at_risk("a", M1, 10.0, all_of_them=True) == pytest.approx(80.0)
+    assert book.at_risk("a", M1, 5.0, all_of_them=True) == pytest.approx(80.0), "no clock goes back"
+    assert book.at_risk("b", M1, 10.0, all_of_them=True) == 0.0
+
+
+def test_with_room_only_the_oldest_is_at_risk() -> None:
+    """Two prompts of 100 fit beside a third of that size; with three, the oldest does not. All of
+    them leave with the model."""
+    book = PromptBook()
+    for at_s, chain in enumerate((X1, Y1)):
+        book.used("a", M1, chain, 0, most_tokens=250, now_s=float(at_s), returns=1.0)
+    assert book.at_risk("a", M1, 1.0, all_of_them=False) == 0.0
+    book.used("a", M1, Z1, 0, most_tokens=250, now_s=2.0, returns=1.0)
+
+    fades = [2.7182818 ** (-age / 60.0) for age in (0.0, 1.0, 2.0)]
+    assert book.at_risk("a", M1, 2.0, all_of_them=False) == pytest.approx(100.0 * fades[2])
+    assert book.at_risk("a", M1, 2.0, all_of_them=True) == pytest.approx(100.0 * sum(fades))
+
+
+def test_nothing_is_at_risk_of_a_model_that_left() -> None:
+    """It is lost already."""
+    book = PromptBook()
+    book.used("a", M1, X1, 0, now_s=10.0, returns=1.0)
+    book.forget("a", M1)
+
+    assert book.at_risk("a", M1, 10.0, all_of_them=True) == 0.0
+    assert not book.outlasts("a", M1, X1, 0, 0)
+
+
+def test_a_conversation_that_goes_on_later_is_at_risk_for_longer() -> None:
+    """By the pause that is usual."""
+    book = PromptBook()
+    book.pause_s = 600.0
+    book.used("a", M1, X1, 0, now_s=0.0, returns=1.0)
+
+    assert book.at_risk("a", M1, 60.0, all_of_them=False) == pytest.approx(100.0 * 2.7182818**-0.1)

@@ -6,18 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 from builders.fleets import held, holds, node, waiting
-from builders.worlds import FIXED, LOAD_S, M1, M2, about, beliefs, lane
+from builders.worlds import FIXED, LOAD_S, M1, M2, KeptPrompts, about, beliefs, lane
 from orion_contracts.config import NodeConfig
 from orion_router.fleet import Node
 from orion_router.policy.columns import LOOKED_AT, Column
 from orion_router.policy.fares import heaviest_load_s
 from orion_router.policy.lanes import Lane
+from orion_router.policy.prices import Prices
 from orion_router.policy.speeds import Learned
 from orion_router.policy.tuning import Tuning
 
 
 def column(lanes: list[Lane], price: float = 0.0, tuning: Tuning = FIXED) -> Column:
-    return Column(M1, lanes, beliefs(*(each.name for each in lanes)), tuning, price)
+    return Column(M1, lanes, beliefs(*(each.name for each in lanes)), tuning, Prices(price))
 
 
 def test_a_row_has_when_it_begins_and_what_a_token_costs() -> None:
@@ -98,7 +99,7 @@ def test_a_row_changes_with_what_is_planned_there() -> None:
     lanes = [lane(node("a", ("m1",))), lane(node("b", ("m1",)))]
     found = column(lanes)
     lanes[1].add(waiting(), M1, found.places[1], 4.0, False)
-    found.changed(1, 0.0)
+    found.changed(1)
 
     assert [row[:2] for row in found.rows] == [(0, 0.0), (1, 4.0)]
     assert found.places[1] == (0, 4.0, 0.0)
@@ -109,13 +110,13 @@ def test_a_board_that_is_taken_alone_leaves_the_column() -> None:
     lanes = [lane(node(name, ("m1",))) for name in ("a", "b", "c")]
     found = column(lanes)
     lanes[0].alone = True
-    found.changed(0, 0.0)
+    found.changed(0)
     assert [row[0] for row in found.rows] == [2, 1]
     assert found.where == {2: 0, 1: 1}
 
-    found.changed(0, 0.0)
+    found.changed(0)
     lanes[1].alone = True
-    found.changed(1, 0.0)
+    found.changed(1)
     assert [row[0] for row in found.rows] == [2]
     assert found.where == {2: 0}
 
@@ -161,7 +162,7 @@ def test_the_best_are_those_for_a_request_of_usual_length() -> None:
     speeds["n01", M1] = Learned(100.0, 5.0, 10.0)  # 12.8 s more for the answer
     known = beliefs()
     lanes = [lane(n, {}, 0.0, known) for n in nodes]
-    found = Column(M1, lanes, type(known)(speeds, {("", ""): 128.0}), FIXED, 0.0)
+    found = Column(M1, lanes, type(known)(speeds, {("", ""): 128.0}), FIXED)
 
     assert [row[0] for row in found.rows] == list(range(2, LOOKED_AT + 2))
     assert found.output_tokens == 128.0
@@ -173,7 +174,7 @@ def test_a_better_board_takes_the_place_of_one_that_was_given_work() -> None:
     found = column(lanes)
     first = found.rows[0][0]
     lanes[first].add(waiting(), M1, found.places[first], 100.0, False)
-    found.changed(first, 0.0)
+    found.changed(first)
 
     assert ends(found)[0] == LOOKED_AT
     assert first not in found.where
@@ -181,7 +182,7 @@ def test_a_better_board_takes_the_place_of_one_that_was_given_work() -> None:
 
     second = found.rows[1][0]
     lanes[second].add(waiting(), M1, found.places[second], 2.0, False)
-    found.changed(second, 0.0)
+    found.changed(second)
     assert ends(found)[1] == 3.0, "nobody outside is better than 1 + 2 s"
     assert found.where[second] == 1
 
@@ -192,13 +193,13 @@ def test_one_that_was_put_aside_returns_when_it_is_the_best() -> None:
     found = column(lanes)
     first = found.rows[0][0]
     lanes[first].add(waiting(), M1, found.places[first], 24.5, False)
-    found.changed(first, 0.0)
+    found.changed(first)
     assert first not in found.where
 
     for at in range(3):
         i = found.rows[at][0]
         lanes[i].add(waiting(), M1, found.places[i], 1000.0, False)
-        found.changed(i, 0.0)
+        found.changed(i)
 
     assert first in found.where
     assert found.rows[found.where[first]][1] == about(24.5)
@@ -212,7 +213,7 @@ def test_entries_that_are_out_of_date_are_looked_at_again() -> None:
     lanes[outside].add(waiting(), M1, lanes[outside].place(M1, 0.0), 50.0, False)
     first = found.rows[0][0]
     lanes[first].add(waiting(), M1, found.places[first], 100.0, False)
-    found.changed(first, 0.0)
+    found.changed(first)
 
     assert ends(found)[0] == LOOKED_AT + 1
     assert outside not in found.where
@@ -226,7 +227,7 @@ def test_a_board_outside_that_is_taken_alone_is_dropped() -> None:
     lanes[outside].alone = True
     first = found.rows[0][0]
     lanes[first].alone = True
-    found.changed(first, 0.0)
+    found.changed(first)
 
     assert ends(found)[0] == LOOKED_AT + 1
 
@@ -238,15 +239,43 @@ def test_rows_of_boards_outside_are_worked_out_when_asked_for() -> None:
     outside = [i for i in range(MANY) if i not in found.where]
     inside = found.rows[0][0]
 
-    extra = found.extra([inside, *outside], 0.0)
+    extra = found.extra([inside, *outside])
     assert [row[0] for row in extra] == outside
     assert found.places[outside[0]].begin_s == extra[0][1]
     lanes[outside[0]].alone = True
-    assert [row[0] for row in found.extra(outside, 0.0)] == outside[1:]
+    assert [row[0] for row in found.extra(outside)] == outside[1:]
 
 
 def test_other_models_have_their_own_column() -> None:
     """The same boards, with a load."""
     lanes = [lane(node("a", ("m1",)))]
 
-    assert Column(M2, lanes, beliefs(), FIXED, 0.0).rows == [(0, 15.0, 0.01, 0.1, 0.0)]
+    assert Column(M2, lanes, beliefs(), FIXED).rows == [(0, 15.0, 0.01, 0.1, 0.0)]
+
+
+def test_an_idle_board_is_dearer_by_the_prompt_that_it_would_lose() -> None:
+    """300 tokens at 100 a second, three quarters of that while others are idle; not where work is
+    planned or runs, and not without a price."""
+    known = beliefs("a", "b", prompts=KeptPrompts(risks={("a", M1): 300.0, ("b", M1): 100.0}))
+    idle, busy = lane(node("a", ("m1",))), lane(node("b", ("m1",)), holds("m1", output_limit=50))
+
+    found = Column(M1, [idle, busy], known, FIXED, Prices(displaced=0.75))
+
+    assert [row[1] for row in found.rows] == [0.75 * 3.0, about(5.0)]
+    assert found.displaced_s == {0: 0.75 * 3.0}
+    idle.add(waiting("m1"), M1, found.places[0], 4.0, False)
+    found.changed(0)
+    assert found.rows[0][1] == 4.0
+    assert Column(M1, [lane(node("a", ("m1",)))], known, FIXED).rows[0][1] == 0.0
+
+
+def test_a_load_is_dearer_by_the_prompts_that_leave_with_another_model() -> None:
+    """600 tokens of m1 (twice 300: all of them) at 100 a second."""
+    known = beliefs("a", prompts=KeptPrompts(risks={("a", M1): 300.0}))
+    lanes = [lane(node("a", ("m1",), models=("m1", "m2")))]
+
+    plain = Column(M2, lanes, beliefs("a"), FIXED, Prices(prompts=0.5)).rows[0][1]
+    dearer = Column(M2, lanes, known, FIXED, Prices(prompts=0.5)).rows[0][1]
+
+    assert dearer - plain == about(0.5 * 6.0)
+    assert Column(M2, lanes, known, FIXED, Prices(displaced=0.5)).rows[0][1] == plain

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from builders.arbitrary import MODELS, NOW_S, TALKS, World, boards, requests, worlds
+from builders.arbitrary import MODELS, NOW_S, TALKS, Cached, World, boards, requests, worlds
 from builders.fleets import fleet, held, holds, node, waiting
 from orion_contracts.config import Routing, Thresholds
 from orion_contracts.meta import Meta
@@ -425,11 +425,9 @@ def test_a_board_that_keeps_the_prompt_wins_when_all_else_is_equal(
     nodes = [node(name, (model,), NOW_S, models=MODELS) for name in names]
     item = waiting(model, since_s=NOW_S, prefixes=talk, input_tokens=400 + more)
 
-    class Kept:
-        def kept(self, model: str, chain: object) -> dict[str, int]:
-            return {names[which]: tokens}
+    kept = Cached({(normal(model), talk[-1][0]): {names[which]: tokens}})
 
-    decision = decide(item, fleet(*nodes), {}, NOW_S, ROUTING, beliefs=Beliefs(prompts=Kept()))
+    decision = decide(item, fleet(*nodes), {}, NOW_S, ROUTING, beliefs=Beliefs(prompts=kept))
 
     assert decision.node == names[which]
     assert decision.candidates[0].node == names[which]

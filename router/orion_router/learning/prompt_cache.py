@@ -1,0 +1,111 @@
+"""One board's prompt cache for one model, as far as can be known (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import exp
+
+from orion_router.policy.beliefs import Chain
+
+DEEPEST = 32
+"""Prompts remembered per (board, model), also beyond what the board is believed to keep."""
+HIT_SHARE = 0.5
+"""A prompt that took less than this share of its uncached time was cached."""
+MISS_SHARE = 0.8
+JUDGED_TOKENS = 64
+"""Fewer cached tokens tell nothing that noise would not."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One prompt with its answer: the hash at its end, and the tokens that are cached."""
+
+    leaf: str
+    tokens: int
+    at_s: float = 0.0
+    """When it was last used."""
+    returns: float = 0.0
+    """The chance that its conversation goes on."""
+
+
+@dataclass(slots=True)
+class Cache:
+    """Its prompts, most recently used first."""
+
+    slots: int = 1
+    room_tokens: int = 0
+    """What it is believed to keep beyond one prompt per slot."""
+    told: bool = False
+    """Whether that is what the board was given for it."""
+    missed: bool = False
+    """Whether a prompt that should have been there was not, now or before a restart."""
+    tight: bool = False
+    """Whether one beyond those of the slots was seen to be gone."""
+    entries: list[Entry] = field(default_factory=list[Entry])
+    indexed: list[str] = field(default_factory=list[str])
+    """Hashes under which the index has this board."""
+    at_s: float = 0.0
+    """The last use. Expected to be asked for again, as of then, are"""
+    all_tokens: float = 0.0
+    """so many tokens, and of these"""
+    next_tokens: float = 0.0
+    """so many that one more prompt would push out."""
+
+    def keeps(self, depth: int, newer: int = 0, newer_tokens: int = 0) -> bool:
+        """Whether the entry at this depth is believed to be there: with half of it inside.
+        `newer`: after so many more prompts, of so many tokens together.
+
+        Conversations grow from turn to turn, and what was shown to fit is always a turn old. To
+        believe too much costs a wait for that board, to believe too little a whole prompt.
+        """
+        if depth + newer < self.slots:
+            return True
+        through = newer_tokens + sum(e.tokens for e in self.entries[: depth + 1])
+        return through - self.entries[depth].tokens / 2 <= self.room_tokens
+
+    def outlasts(self, chain: Chain, newer: int, newer_tokens: int) -> bool:
+        """Whether the beginning of this prompt is still there after so many more prompts. Where
+        nothing is known of the room, it is: only who relies on it can tell."""
+        depth, entry = self.find(chain)
+        if entry is None:
+            return False
+        return not (self.told or self.tight) or self.keeps(depth, newer, newer_tokens)
+
+    def find(self, chain: Chain) -> tuple[int, Entry | None]:
+        """The entry with the most of this prompt, and its depth."""
+        for at in range(len(chain) - 1, -1, -1):
+            for depth, entry in enumerate(self.entries):
+                if entry.leaf == chain[at][0]:
+                    return depth, entry
+        return -1, None
+
+    def judge(self, depth: int, entry: Entry, chain: Chain, share: float) -> None:
+        """A prompt that begins with this entry took this share of its uncached time."""
+        total = max(1, chain[-1][1])
+        cached = min(entry.tokens, total)
+        if cached < JUDGED_TOKENS or cached < total * 0.5 or depth < self.slots:
+            return
+        through = sum(e.tokens for e in self.entries[: depth + 1])
+        fresh_share = 1.0 - cached / total
+        if share < fresh_share + (1.0 - fresh_share) * (1.0 - HIT_SHARE):
+            self.room_tokens = max(self.room_tokens, through)
+        elif share > MISS_SHARE:
+            self.tight = True
+            if self.keeps(depth):
+                self.room_tokens, self.missed = max(0, through - entry.tokens), True
+
+    def put(self, leaf: str, tokens: int, now_s: float, returns: float) -> None:
+        """It was used last."""
+        self.entries = [e for e in self.entries if e.leaf != leaf][: DEEPEST - 1]
+        self.entries.insert(0, Entry(leaf, tokens, now_s, returns))
+
+    def weigh(self, kept: list[Entry], pause_s: float) -> None:
+        """What is at risk: all of it fades alike. The next prompt has the size of the last one.
+        `kept`: entries that are there; `pause_s`: after which conversations go on, in the mean."""
+        self.at_s = kept[0].at_s if kept else 0.0
+        self.next_tokens = self.all_tokens = 0.0
+        for depth, entry in enumerate(kept):
+            again = entry.returns * entry.tokens * exp((entry.at_s - self.at_s) / pause_s)
+            self.all_tokens += again
+            if not self.keeps(depth, 1, kept[0].tokens):
+                self.next_tokens += again

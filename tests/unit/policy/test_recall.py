@@ -1,0 +1,104 @@
+"""Prompts that boards have in their caches, in one planning step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from builders.fleets import fleet, held, node, waiting
+from builders.worlds import FIXED, M1, M2, KeptPrompts, about, beliefs, lane, planned
+from orion_contracts.config import Routing
+from orion_router.policy import decide
+from orion_router.policy.recall import Recall, evicted_s, lasting
+
+TALK = (("t0", 50), ("t1", 400))
+RUNNING = {"r": held("m1", input_tokens=200)}
+
+
+def kept(lasts: bool = True, **risks: float) -> KeptPrompts:
+    """Boards a and b have 300 and 200 tokens of the conversation."""
+    return KeptPrompts(lasts, {(name, M1): tokens for name, tokens in risks.items()},
+                       t1={"a": 300, "b": 200})  # fmt: skip
+
+
+def test_what_runs_there_may_push_the_prompt_out() -> None:
+    """Only on the board that is busy with the same model."""
+    item = waiting("m1", prefixes=TALK, input_tokens=400)
+    lanes = {"a": lane(node("a", ("m1",)), RUNNING), "b": lane(node("b", ("m1",)))}
+
+    def left(prompts: KeptPrompts) -> dict[str, int]:
+        known = beliefs(prompts=prompts)
+        cached = prompts.kept(M1, TALK)
+        return dict(lasting(cached, item.meta, M1, known, lanes.get))
+
+    assert left(kept(lasts=True)) == {"a": 300, "b": 200}
+    assert left(kept(lasts=False)) == {"b": 200}
+    lanes["a"] = lane(node("a", ("m1", "m2")), {"r": held("m2", input_tokens=200)})
+    assert left(kept(lasts=False)) == {"a": 300, "b": 200}
+    del lanes["a"]
+    assert left(kept(lasts=False)) == {"a": 300, "b": 200}, "a board that is not planned for"
+
+
+def test_a_step_remembers_what_saves_time() -> None:
+    """The most tokens, and their seconds on an average board; nothing where there are none."""
+    lanes = [lane(node("a", ("m1",)), RUNNING), lane(node("b", ("m1",)))]
+    recall = Recall(beliefs(prompts=kept(lasts=False)), lanes)
+    other = waiting("m1", request_id="o", prefixes=(("u", 9),))
+
+    assert (
+        recall.look(waiting("m1", request_id="w", prefixes=TALK, input_tokens=400), M1, 0.01) == 200
+    )
+    assert recall.look(other, M1, 0.01) == 0
+    assert recall.cached == {"w": {"b": 200}}
+    assert recall.saved_s == {"w": 2.0}
+    assert recall.places == {"a": 0, "b": 1}
+    assert (
+        Recall(beliefs(prompts=kept()), lanes).look(
+            waiting("m1", prefixes=TALK, input_tokens=120), M1, 0.01
+        )
+        == 120
+    ), "never more than the prompt"
+
+
+def test_among_idle_boards_a_newcomer_takes_the_one_that_loses_least() -> None:
+    """Two equal boards, of which the first has a prompt that is expected to be asked for again."""
+    boards = [node("a", ("m1",)), node("b", ("m1",))]
+    known = beliefs(prompts=kept(a=300.0))
+
+    assert planned(boards, [waiting("m1", request_id="n")], known=known)[1] == {"n": "b"}
+    free = replace(FIXED, lost_prompts=0.0)
+    assert planned(boards, [waiting("m1", request_id="n")], known=known, tuning=free)[1] == {
+        "n": "a"
+    }
+
+
+def test_the_conversation_itself_pushes_nothing_out() -> None:
+    """It goes back to its board, whatever that board would lose to others."""
+    boards = [node("a", ("m1",)), node("b", ("m1",))]
+    item = waiting("m1", request_id="n", prefixes=TALK, input_tokens=400)
+
+    assert planned(boards, [item], known=beliefs(prompts=kept(a=9000.0)))[1] == {"n": "a"}
+
+
+def test_an_explanation_names_the_prompt_only_where_it_will_be() -> None:
+    """Board a runs another prompt of this model, which pushes it out; the price of what b would
+    lose is among the prices."""
+    nodes = [node("a", ("m1",)), node("b", ("m1",)), node("c", ("m1",))]
+    item = waiting("m1", prefixes=TALK, input_tokens=400)
+    known = beliefs(prompts=kept(lasts=False, b=50.0, c=100.0))
+
+    found = decide(item, fleet(*nodes), {"a": RUNNING}, 0.0, Routing(), beliefs=known, tuning=FIXED)
+
+    terms = {each.node: each.terms for each in found.candidates if each.terms}
+    assert {name: each.cached_tokens for name, each in terms.items()} == {"a": 0, "b": 200, "c": 0}
+    assert terms["b"].price_s == about(0.0), "it goes on there"
+    again_s = 0.5 / 6 * 2.0  # what it has to read, though b need not: see `waste_price`
+    assert terms["c"].price_s == about(0.5 * 1.0 + again_s), "one of two others is idle"
+
+
+def test_seconds_of_reading_leave_with_a_model() -> None:
+    """As long as a warm board takes for it."""
+    warm = lane(node("a", ("m1", "m2"), throttled=True))
+    known = beliefs(prompts=KeptPrompts(risks={("a", M1): 100.0, ("a", M2): 10.0}))
+
+    assert evicted_s(warm, [M1, M2], known) == about((200.0 + 20.0) * 0.01 * 1.25)
+    assert evicted_s(warm, [], known) == 0.0
