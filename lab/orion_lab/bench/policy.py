@@ -35,6 +35,8 @@ MODELS = {"qwen2.5:0.5b": 0.4, "llama3.2:1b": 1.3, "llama3.2:3b": 2.0, "mistral:
 SHARES = (0.4, 0.3, 0.2, 0.1)
 SLOTS = 2
 FREE_SHARE = 0.05
+RETURNS = 0.8
+"""The chance that a conversation goes on."""
 TURNS = 6
 
 
@@ -124,7 +126,9 @@ class Stage:
     def _hold(self, name: str, item: Waiting) -> None:
         self.held[name][item.request_id] = Held.of(item.meta, self.now_s, 1)
         model = item.meta.model
-        self.learner.prompts.used(name, model, item.meta.prefixes[:-1], 0, SLOTS)
+        self.learner.prompts.used(
+            name, model, item.meta.prefixes[:-1], 0, SLOTS, now_s=self.now_s, returns=RETURNS
+        )
 
     def arrive(self, large: bool = False) -> None:
         """One more request."""

@@ -15,7 +15,6 @@ from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.fares import Fare
 from orion_router.policy.lanes import Lane
 from orion_router.policy.prices import FREE, Prices
-from orion_router.policy.recall import displaced_s, evicted_s
 from orion_router.policy.tuning import Tuning
 
 LOOKED_AT = 24
@@ -30,9 +29,9 @@ class Column:
     """One model on all lanes. Rows: lane, seconds until it begins, price of a load and its
     seconds, seconds per token of prompt and of answer."""
 
-    __slots__ = ("_beliefs", "_fares", "_heap", "_prices", "_pushed_out_s", "_rows", "_stale",
-                 "_tuning", "displaced_s", "lanes", "model", "output_tokens", "places", "usual",
-                 "where")  # fmt: skip
+    __slots__ = ("_beliefs", "_fares", "_heap", "_prices", "_pushed_out_s", "_rows",
+                 "_tuning", "displaced_s", "lanes", "model", "output_tokens", "places", "stale",
+                 "usual", "where")  # fmt: skip
 
     def __init__(
         self,
@@ -49,7 +48,8 @@ class Column:
         self.places: dict[int, Place] = {}
         self.displaced_s: dict[int, float] = {}
         """Per lane, what another conversation's request pays for the prompt that it pushes out."""
-        self._stale: dict[int, None] = {}
+        self.stale: dict[int, None] = {}
+        """Lanes on which something was planned since the rows were asked for."""
         self._heap: list[tuple[float, int]] = []
         found = [self._row(i) for i in range(len(lanes))]
         rows = [row for row in found if row is not None]
@@ -90,21 +90,25 @@ class Column:
                 extra_s += self._pushed_s(i, fare)
             start_s += extra_s
         elif prices.displaced and lane.idle:
-            lost_s = prices.displaced * displaced_s(lane, self.model, self._beliefs, prefill)
-            self.displaced_s[i] = lost_s
-            start_s += lost_s
+            tokens = self._beliefs.prompts.at_risk(lane.name, self.model, lane.now_s, False)
+            if tokens:
+                self.displaced_s[i] = lost_s = prices.displaced * tokens * prefill
+                start_s += lost_s
         return (i, start_s - spare_s, prefill, decode, prices.waste)
 
     def _pushed_s(self, i: int, fare: Fare) -> float:
-        """The price of the models that would leave the lane's memory, and of their prompts."""
+        """The price of the models that would leave the lane's memory: of loading those again that
+        no other board has, and of reading their prompts again."""
         known = self._pushed_out_s.get(i)
         if known is None:
-            prices, known = self._prices, 0.0
-            if prices.replica:
-                known = prices.replica * fare.pushed_out_s(prices.copies)
-            if prices.prompts:
-                gone = [model for model, _ in fare.gone]
-                known += prices.prompts * evicted_s(self.lanes[i], gone, self._beliefs)
+            lane, known = self.lanes[i], 0.0
+            _, replica, copies, _, prompts, _ = self._prices
+            at_risk = self._beliefs.prompts.at_risk
+            for model, load_s, prefill_s in fare.gone:
+                if replica and copies.get(model) == 1:
+                    known += replica * load_s
+                if prompts:
+                    known += prompts * prefill_s * at_risk(lane.name, model, lane.now_s, True)
             self._pushed_out_s[i] = known
         return known
 
@@ -129,24 +133,21 @@ class Column:
     @property
     def rows(self) -> list[Row]:
         """The lanes that are looked at, as they are now."""
-        if self._stale:
-            for i in self._stale:
+        if self.stale:
+            for i in self.stale:
                 at = self.where.get(i)
-                if at is not None:
-                    self._put(at, i, self._row(i))
-            self._stale = {}
+                if at is None:
+                    continue
+                row = self._row(i)
+                if self._heap or row is None:
+                    self._renew(at, i, row)
+                else:
+                    self._rows[at] = row
+            self.stale = {}
         return self._rows
 
-    def changed(self, i: int) -> None:
-        """Something was planned on lane `i`."""
-        at = self.where.get(i)
-        if at is None:
-            return
-        if not self._heap:  # worked out when it is asked for: a lane may change often
-            self._stale.pop(i, None)
-            self._stale[i] = None
-            return
-        row = self._row(i)
+    def _renew(self, at: int, i: int, row: Row | None) -> None:
+        """Lane `i` in its place, or a better one from outside."""
         usual_s = inf if row is None else self._usual_s(row)
         better = self._next_better(usual_s)
         if better is None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import fsum
 from typing import NamedTuple
 
 from orion_router.fleet import Node, normal
+from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.footing import beside
 from orion_router.policy.speeds import Speed, speed
 from orion_router.policy.tuning import Tuning
+
+
+class Gone(NamedTuple):
+    """A model that leaves a board's memory, and what that costs: seconds."""
+
+    model: str
+    load_s: float
+    """Of loading it again, from the disk."""
+    prefill_s: float
+    """Per token of reading again what it had of prompts."""
 
 
 class Fare(NamedTuple):
@@ -27,24 +36,14 @@ class Fare(NamedTuple):
     """Per token of the answer, as it weighs against the others."""
     spare_s: float
     """What else the board is good for: see `Tuning.versatility`."""
-    gone: tuple[tuple[str, float], ...]
-    """Models that leave the board's memory when this one is loaded, and what loading each of them
-    again would take."""
-
-    def pushed_out_s(self, replicas: Mapping[str, int]) -> float:
-        """Seconds of loading that models need which only this board has, and which would leave."""
-        gone = self.gone
-        if not gone:
-            return 0.0
-        if len(gone) == 1:
-            model, load_s = gone[0]
-            return load_s if replicas.get(model) == 1 else 0.0
-        return fsum([load_s for model, load_s in self.gone if replicas.get(model) == 1])
+    gone: tuple[Gone, ...]
+    """Models that leave the board's memory when this one is loaded."""
 
 
 def fare(
-    node: Node, model: str, memory: frozenset[str], pace: Speed, slower: float, tuning: Tuning
-) -> Fare:
+    node: Node, model: str, memory: frozenset[str], pace: Speed, slower: float, tuning: Tuning,
+    beliefs: Beliefs,
+) -> Fare:  # fmt: skip
     """`memory`: what the board has loaded, with what it was given; `slower`: by heat."""
     gone = memory - beside(node, memory, model) - {model} if memory else memory
     decode_s = pace.decode_s_per_token * slower
@@ -52,7 +51,11 @@ def fare(
         pace, tuning, pace.prefill_s_per_token * slower, decode_s,
         pace.load_s if tuning.load_term else 0.0, decode_s * tuning.decode_weight,
         tuning.versatility * heaviest_load_s(node),
-        tuple([(each, disk_load_s(node, each)) for each in gone]),
+        tuple([
+            Gone(each, disk_load_s(node, each),
+                 beliefs.speed(node, each).prefill_s_per_token * slower)
+            for each in gone
+        ]),
     )  # fmt: skip
 
 

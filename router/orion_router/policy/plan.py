@@ -129,7 +129,7 @@ class Planning:
         found: dict[str, float] = {}
         kinds: dict[tuple[str, str], tuple[Column, float]] = {}
         work, beliefs = self._work, self._beliefs
-        recalls = self._tuning.prefix_term
+        kept = beliefs.prompts.kept if self._tuning.prefix_term else None
         for item in queue:
             meta, request_id = item.meta, item.request_id
             kind = kinds.get((meta.model, meta.priority))
@@ -143,8 +143,10 @@ class Planning:
             work[request_id] = column, output
             prefill, decode = column.usual
             fresh = meta.input_tokens
-            if recalls and meta.prefixes:
-                fresh -= self._recall.look(item, column.model, prefill)
+            if kept and meta.prefixes:
+                cached = kept(column.model, meta.prefixes)
+                if cached:
+                    fresh -= self._recall.of(item, column.model, cached, prefill)
             found[request_id] = fresh * prefill + output * decode
         return found
 
@@ -176,7 +178,7 @@ class Planning:
         if item.crashes:
             lane.alone = True  # a suspect has its board to itself
         for each in self._columns.values():
-            each.changed(best)
+            each.stale[best] = None
         return best
 
     def _empty(self, column: Column, pin: str) -> None:
@@ -186,7 +188,7 @@ class Planning:
             first = min(usable, key=lambda i: (self.lanes[i].all_free_s, i))
             self.lanes[first].alone = True
             for each in self._columns.values():
-                each.changed(first)
+                each.stale[first] = None
 
     def _costs(
         self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str

@@ -1,12 +1,12 @@
 """Prompts that boards have in their caches, in one planning step (pure).
 
-Whose they shorten, what runs there now that pushes them out, and what a decision would cost a board
-that conversations are expected to come back to.
+Whose they shorten, and what runs there now that pushes them out. What a decision costs a board that
+conversations are expected to come back to is in `columns`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from orion_contracts.meta import Meta
 from orion_router.fleet import normal
@@ -26,13 +26,10 @@ class Recall:
         self.saved_s: dict[str, float] = {}
         """Per request, the seconds that the best of them saves, on an average board."""
 
-    def look(self, item: Waiting, model: str, prefill_s: float) -> int:
-        """The most tokens of its prompt that a board need not read. `prefill_s`: per token, on an
-        average board."""
+    def of(self, item: Waiting, model: str, cached: Mapping[str, int], prefill_s: float) -> int:
+        """The most tokens of its prompt that a board will not have to read, of those `cached` now.
+        `prefill_s`: per token, on an average board."""
         meta = item.meta
-        cached = self._beliefs.prompts.kept(model, meta.prefixes)
-        if not cached:
-            return 0
         cached = lasting(cached, meta, model, self._beliefs, self._lane)
         most = min(meta.input_tokens, max(cached.values(), default=0))
         if most:
@@ -74,20 +71,3 @@ def _outlasts(meta: Meta, model: str, beliefs: Beliefs, lane: Lane | None) -> bo
     others = [each for each in lane.held.values() if normal(each.model) == model]
     tokens = sum([each.meta.input_tokens for each in others if each.meta])
     return beliefs.prompts.outlasts(lane.name, model, meta.prefixes, len(others), tokens)
-
-
-def displaced_s(lane: Lane, model: str, beliefs: Beliefs, prefill_s: float) -> float:
-    """Seconds of reading prompts again that are expected if an idle board takes a request of
-    another conversation. `prefill_s`: per token."""
-    tokens = beliefs.prompts.at_risk(lane.name, model, lane.now_s, all_of_them=False)
-    return tokens * prefill_s if tokens else 0.0
-
-
-def evicted_s(lane: Lane, models: Iterable[str], beliefs: Beliefs) -> float:
-    """The same if these models left its memory."""
-    found_s = 0.0
-    for model in models:
-        tokens = beliefs.prompts.at_risk(lane.name, model, lane.now_s, all_of_them=True)
-        if tokens:
-            found_s += tokens * beliefs.speed(lane.node, model).prefill_s_per_token * lane.derate
-    return found_s

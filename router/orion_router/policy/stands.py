@@ -120,8 +120,8 @@ class Stand:
             return None
         pace = beliefs.speed(node, model)
         found = known[1] if known else None
-        if found is None or found.pace is not pace or found.tuning is not tuning:
-            found = fare(node, model, self.memory, pace, self.derate, tuning)
+        if found is None or found.pace is not pace or found.tuning is not tuning or found.gone:
+            found = fare(node, model, self.memory, pace, self.derate, tuning, beliefs)
         self._fares[model] = mark, found
         return found
 

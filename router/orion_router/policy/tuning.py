@@ -22,19 +22,19 @@ class Tuning:
     goes to the one that others need least."""
     decode_weight: float = 0.7
     """Weight of the seconds spent writing the answer, against those before its first token."""
-    patience: float = 1.0
+    patience: float = 0.5
     """A request lets those pass that came later by less than so many times its own work: who asks
     for a minute of a board's time can wait for a few answers of seconds."""
     cached_first: float = 3.0
     """A request whose prompt a board still has in part goes before those that came earlier by less
     than so many times what that saves: the next one pushes it out."""
-    last_replica: float = 0.5
+    last_replica: float = 0.8
     """Price of pushing a model out of the only board that has it in memory, in times of what
     loading it from that board's disk takes."""
     last_replica_idle: float = 1.5
     """The same while there are free boards for all that waits: then there is time to load, and two
     models that take turns on one board beside an empty one would cost a load each."""
-    lost_prompts: float = 0.85
+    lost_prompts: float = 1.0
     """Price of cached prompts that conversations are expected to come back to and that a decision
     would cost a board, in times of what reading them again takes."""
     batching: bool = True

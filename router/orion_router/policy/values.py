@@ -57,7 +57,8 @@ class Terms(NamedTuple):
     decode_s: float = 0.0
     price_s: float = 0.0
     """What else counts for or against the board, and is no time that the request waits: the margin
-    before a load, board time that others would lose, what else the board is good for."""
+    before a load, board time and cached prompts that others would lose, what else the board is good
+    for."""
     derate: float = 1.0
     """How much slower than cool the board will be; in prefill_s and decode_s already."""
     cached_tokens: int = 0

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from builders.fleets import held, holds, node, waiting
-from builders.worlds import FIXED, LOAD_S, M1, M2, KeptPrompts, about, beliefs, lane
+from builders.worlds import FIXED, LOAD_S, M1, M2, M3, KeptPrompts, about, beliefs, lane
 from orion_contracts.config import NodeConfig
 from orion_router.fleet import Node
+from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.columns import LOOKED_AT, Column
 from orion_router.policy.fares import heaviest_load_s
 from orion_router.policy.lanes import Lane
@@ -99,7 +100,7 @@ def test_a_row_changes_with_what_is_planned_there() -> None:
     lanes = [lane(node("a", ("m1",))), lane(node("b", ("m1",)))]
     found = column(lanes)
     lanes[1].add(waiting(), M1, found.places[1], 4.0, False)
-    found.changed(1)
+    found.stale[1] = None
 
     assert [row[:2] for row in found.rows] == [(0, 0.0), (1, 4.0)]
     assert found.places[1] == (0, 4.0, 0.0)
@@ -110,13 +111,13 @@ def test_a_board_that_is_taken_alone_leaves_the_column() -> None:
     lanes = [lane(node(name, ("m1",))) for name in ("a", "b", "c")]
     found = column(lanes)
     lanes[0].alone = True
-    found.changed(0)
+    found.stale[0] = None
     assert [row[0] for row in found.rows] == [2, 1]
     assert found.where == {2: 0, 1: 1}
 
-    found.changed(0)
+    found.stale[0] = None
     lanes[1].alone = True
-    found.changed(1)
+    found.stale[1] = None
     assert [row[0] for row in found.rows] == [2]
     assert found.where == {2: 0}
 
@@ -174,7 +175,7 @@ def test_a_better_board_takes_the_place_of_one_that_was_given_work() -> None:
     found = column(lanes)
     first = found.rows[0][0]
     lanes[first].add(waiting(), M1, found.places[first], 100.0, False)
-    found.changed(first)
+    found.stale[first] = None
 
     assert ends(found)[0] == LOOKED_AT
     assert first not in found.where
@@ -182,7 +183,7 @@ def test_a_better_board_takes_the_place_of_one_that_was_given_work() -> None:
 
     second = found.rows[1][0]
     lanes[second].add(waiting(), M1, found.places[second], 2.0, False)
-    found.changed(second)
+    found.stale[second] = None
     assert ends(found)[1] == 3.0, "nobody outside is better than 1 + 2 s"
     assert found.where[second] == 1
 
@@ -193,15 +194,15 @@ def test_one_that_was_put_aside_returns_when_it_is_the_best() -> None:
     found = column(lanes)
     first = found.rows[0][0]
     lanes[first].add(waiting(), M1, found.places[first], 24.5, False)
-    found.changed(first)
+    found.stale[first] = None
+    assert found.rows
     assert first not in found.where
 
     for at in range(3):
         i = found.rows[at][0]
         lanes[i].add(waiting(), M1, found.places[i], 1000.0, False)
-        found.changed(i)
+        found.stale[i] = None
 
-    assert first in found.where
     assert found.rows[found.where[first]][1] == about(24.5)
 
 
@@ -213,7 +214,7 @@ def test_entries_that_are_out_of_date_are_looked_at_again() -> None:
     lanes[outside].add(waiting(), M1, lanes[outside].place(M1, 0.0), 50.0, False)
     first = found.rows[0][0]
     lanes[first].add(waiting(), M1, found.places[first], 100.0, False)
-    found.changed(first)
+    found.stale[first] = None
 
     assert ends(found)[0] == LOOKED_AT + 1
     assert outside not in found.where
@@ -227,7 +228,7 @@ def test_a_board_outside_that_is_taken_alone_is_dropped() -> None:
     lanes[outside].alone = True
     first = found.rows[0][0]
     lanes[first].alone = True
-    found.changed(first)
+    found.stale[first] = None
 
     assert ends(found)[0] == LOOKED_AT + 1
 
@@ -264,7 +265,7 @@ def test_an_idle_board_is_dearer_by_the_prompt_that_it_would_lose() -> None:
     assert [row[1] for row in found.rows] == [0.75 * 3.0, about(5.0)]
     assert found.displaced_s == {0: 0.75 * 3.0}
     idle.add(waiting("m1"), M1, found.places[0], 4.0, False)
-    found.changed(0)
+    found.stale[0] = None
     assert found.rows[0][1] == 4.0
     assert Column(M1, [lane(node("a", ("m1",)))], known, FIXED).rows[0][1] == 0.0
 
@@ -279,3 +280,28 @@ def test_a_load_is_dearer_by_the_prompts_that_leave_with_another_model() -> None
 
     assert dearer - plain == about(0.5 * 6.0)
     assert Column(M2, lanes, known, FIXED, Prices(displaced=0.5)).rows[0][1] == plain
+
+
+def test_a_warm_board_takes_longer_to_read_its_prompts_again() -> None:
+    """By its derating of a quarter; of two models one stays."""
+    risks = {("a", M1): 1000.0, ("a", M2): 10.0}
+    two = [lane(node("a", ("m1", "m2"), models=("m1", "m2", "m3"), throttled=True))]
+
+    def row(known: Beliefs) -> float:
+        return Column(M3, two, known, FIXED, Prices(prompts=1.0)).rows[0][1]
+
+    dearer = row(beliefs("a", prompts=KeptPrompts(risks=risks))) - row(beliefs("a"))
+    assert dearer == about(20.0 * 0.01 * 1.25)
+
+
+def test_only_the_last_replica_that_leaves_has_the_price_of_a_load() -> None:
+    """m1, which no other board has: half of its 10.5 s; with another copy nothing."""
+    mine = [lane(node("a", ("m1",), models={"m1": 720_000_000, "m2": 10}))]
+
+    def row(copies: int) -> float:
+        return Column(M2, mine, beliefs(), FIXED, Prices(replica=0.5, copies={M1: copies})).rows[0][
+            1
+        ]
+
+    assert row(1) - row(2) == about(0.5 * 10.5)
+    assert row(2) == about(15.0)

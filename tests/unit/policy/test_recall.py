@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from builders.fleets import fleet, held, node, waiting
-from builders.worlds import FIXED, M1, M2, KeptPrompts, about, beliefs, lane, planned
+from builders.worlds import FIXED, M1, KeptPrompts, about, beliefs, lane, planned
 from orion_contracts.config import Routing
 from orion_router.policy import decide
-from orion_router.policy.recall import Recall, evicted_s, lasting
+from orion_router.policy.recall import Recall, lasting
 
 TALK = (("t0", 50), ("t1", 400))
 RUNNING = {"r": held("m1", input_tokens=200)}
@@ -41,22 +41,17 @@ def test_what_runs_there_may_push_the_prompt_out() -> None:
 def test_a_step_remembers_what_saves_time() -> None:
     """The most tokens, and their seconds on an average board; nothing where there are none."""
     lanes = [lane(node("a", ("m1",)), RUNNING), lane(node("b", ("m1",)))]
+    item = waiting("m1", request_id="w", prefixes=TALK, input_tokens=400)
     recall = Recall(beliefs(prompts=kept(lasts=False)), lanes)
-    other = waiting("m1", request_id="o", prefixes=(("u", 9),))
 
-    assert (
-        recall.look(waiting("m1", request_id="w", prefixes=TALK, input_tokens=400), M1, 0.01) == 200
-    )
-    assert recall.look(other, M1, 0.01) == 0
+    assert recall.of(waiting("m1", request_id="o", prefixes=TALK), M1, {"a": 300}, 0.01) == 0
+    assert recall.of(item, M1, {"a": 300, "b": 200}, 0.01) == 200
     assert recall.cached == {"w": {"b": 200}}
     assert recall.saved_s == {"w": 2.0}
     assert recall.places == {"a": 0, "b": 1}
-    assert (
-        Recall(beliefs(prompts=kept()), lanes).look(
-            waiting("m1", prefixes=TALK, input_tokens=120), M1, 0.01
-        )
-        == 120
-    ), "never more than the prompt"
+    assert recall.of(waiting("m1", prefixes=TALK, input_tokens=120), M1, {"b": 200}, 0.01) == 120, (
+        "never more than the prompt"
+    )
 
 
 def test_among_idle_boards_a_newcomer_takes_the_one_that_loses_least() -> None:
@@ -93,12 +88,3 @@ def test_an_explanation_names_the_prompt_only_where_it_will_be() -> None:
     assert terms["b"].price_s == about(0.0), "it goes on there"
     again_s = 0.5 / 6 * 2.0  # what it has to read, though b need not: see `waste_price`
     assert terms["c"].price_s == about(0.5 * 1.0 + again_s), "one of two others is idle"
-
-
-def test_seconds_of_reading_leave_with_a_model() -> None:
-    """As long as a warm board takes for it."""
-    warm = lane(node("a", ("m1", "m2"), throttled=True))
-    known = beliefs(prompts=KeptPrompts(risks={("a", M1): 100.0, ("a", M2): 10.0}))
-
-    assert evicted_s(warm, [M1, M2], known) == about((200.0 + 20.0) * 0.01 * 1.25)
-    assert evicted_s(warm, [], known) == 0.0

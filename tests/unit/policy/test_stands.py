@@ -18,6 +18,7 @@ from orion_router.held import Held
 from orion_router.learning.learner import Learner
 from orion_router.policy import Beliefs, assign, outlook
 from orion_router.policy.beliefs import LENGTHS
+from orion_router.policy.fares import Gone
 from orion_router.policy.heat import Climate
 from orion_router.policy.speeds import Learned
 from orion_router.policy.stands import Stand, stand
@@ -152,14 +153,24 @@ def test_where_somebody_counts_a_fare_is_asked_for_anew_with_each_number() -> No
 
 
 def test_models_that_would_leave_have_their_price() -> None:
-    """One place in memory, taken by m1: loading m2 costs a load of m1, if no other has it."""
+    """One place in memory, taken by m1: loading m2 costs a load of m1, and its prompts."""
     board = node("a", ("m1",), models={"m1": 720_000_000, "m2": 10})
     found = stand(board, {}, KNOWN, True).fare(M2, KNOWN, FIXED)
 
     assert found is not None
-    assert found.gone == ((M1, about(10.5)),)
-    assert found.pushed_out_s({M1: 1}) == about(10.5)
-    assert found.pushed_out_s({M1: 2}) == 0.0
+    assert found.gone == (Gone(M1, about(10.5), about(0.01)),)
+
+
+def test_what_reading_a_gone_models_prompts_takes_is_followed() -> None:
+    """Learned anew of m1 alone: what a load of m2 costs is worked out again."""
+    board = node("a", ("m1",), models={"m1": 720_000_000, "m2": 10})
+    slower = replace(KNOWN, speeds={**KNOWN.speeds, ("a", M1): Learned(50.0, 10.0, 10.0)})
+    before = stand(board, {}, KNOWN, True).fare(M2, KNOWN, FIXED)
+    after = stand(board, {}, slower, True).fare(M2, slower, FIXED)
+
+    assert before is not None
+    assert after is not None
+    assert (before.gone[0].prefill_s, after.gone[0].prefill_s) == (about(0.01), about(0.02))
 
 
 # --- whatever happens -----------------------------------------------------------------------------
