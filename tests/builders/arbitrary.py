@@ -6,6 +6,7 @@ a hundred times as long, and a plan needs many cases more than it needs the smal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Fleet, Node
 from orion_router.held import Held
 from orion_router.policy import Beliefs, Waiting
-from orion_router.policy.beliefs import Chain
+from orion_router.policy.beliefs import Chain, Running
 from orion_router.policy.heat import Climate
 from orion_router.policy.speeds import Learned
 
@@ -40,9 +41,10 @@ class Cached:
         """See `Prompts`."""
         return self.leaves.get((model, chain[-1][0]), {})
 
-    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+    def lasts(self, node: str, model: str, running: Sequence[Running]) -> dict[str, bool]:
         """See `Prompts`."""
-        return (len(node) + len(model) + newer_tokens) % 2 == 0
+        stay = sum(tokens for _, tokens in running) % 2 == 0
+        return {leaf: stay for _, leaf in self.leaves}
 
     def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
         """See `Prompts`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from orion_contracts.messages import MAX_WHOLE
 from orion_router.fleet import Node
 from orion_router.held import Held
-from orion_router.policy.beliefs import Beliefs, Chain
+from orion_router.policy.beliefs import Beliefs, Chain, Running
 from orion_router.policy.heat import Climate
 from orion_router.policy.lanes import Lane
 from orion_router.policy.plan import Planning
@@ -24,7 +24,7 @@ FIGURES = Learned(100.0, 10.0, LOAD_S)
 NAMES = ("a", "b", "c", "d")
 FIXED = Tuning(
     margin_s=5.0, waste_price=0.5, drain_factor=1.0, batch_ages_s=300.0, versatility=0.0,
-    decode_weight=1.0, patience=0.0, cached_first=0.0, lost_prompts=1.0,
+    decode_weight=1.0, patience=0.0, cached_first=0.0, cached_first_s=30.0, lost_prompts=1.0,
 )  # fmt: skip
 """Round numbers that stay when the laboratory finds better ones."""
 
@@ -49,9 +49,9 @@ class KeptPrompts:
         """See `Prompts`."""
         return self._leaves.get(chain[-1][0], {}) if chain else {}
 
-    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+    def lasts(self, node: str, model: str, running: Sequence[Running]) -> Mapping[str, bool]:
         """See `Prompts`."""
-        return self._lasts
+        return {} if self._lasts else dict.fromkeys(self._leaves, False)
 
     def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
         """See `Prompts`."""

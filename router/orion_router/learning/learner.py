@@ -65,6 +65,7 @@ class Learner:
         self.prompts.used(
             node.name, model, meta.prefixes, facts.output_tokens, node.slots, facts.prompt_s,
             uncached_s, _most_tokens(node, model), now_s, self.returns.share(meta.priority),
+            facts.prompt_tokens,
         )  # fmt: skip
         self.usage.add(meta.source, facts.prompt_s + facts.output_s + facts.load_s, now_s)
 
@@ -90,6 +91,8 @@ class Learner:
         self.heat.forget(frozenset(nodes))
         self.pages.forget(frozenset(n for n, node in nodes.items() if node.state != "lost"))
         self.news.forget(nodes.keys())
+        for name in self.prompts.boards() - nodes.keys():
+            self.prompts.drop(name)
         for name, node in nodes.items():
             for model in self.prompts.models(name):
                 if node.state == "lost" or (node.health and model not in node.resident):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp
 
-from orion_router.policy.beliefs import Chain
+from orion_router.policy.beliefs import Chain, Running
 
 DEEPEST = 32
 """Prompts remembered per (board, model), also beyond what the board is believed to keep."""
@@ -45,31 +46,39 @@ class Cache:
     indexed: list[str] = field(default_factory=list[str])
     """Hashes under which the index has this board."""
     at_s: float = 0.0
-    """The last use. Expected to be asked for again, as of then, are"""
+    """The last use, by the planner's clock."""
     all_tokens: float = 0.0
-    """so many tokens, and of these"""
+    """Tokens that are expected to be asked for again, as of the last use."""
     next_tokens: float = 0.0
-    """so many that one more prompt would push out."""
+    """Of these, the tokens that one more prompt would push out."""
 
-    def keeps(self, depth: int, newer: int = 0, newer_tokens: int = 0) -> bool:
+    def keeps(self, depth: int) -> bool:
         """Whether the entry at this depth is believed to be there: with half of it inside.
-        `newer`: after so many more prompts, of so many tokens together.
 
         Conversations grow from turn to turn, and what was shown to fit is always a turn old. To
         believe too much costs a wait for that board, to believe too little a whole prompt.
         """
-        if depth + newer < self.slots:
-            return True
-        through = newer_tokens + sum(e.tokens for e in self.entries[: depth + 1])
-        return through - self.entries[depth].tokens / 2 <= self.room_tokens
+        through = sum(e.tokens for e in self.entries[: depth + 1])
+        return self._fits(depth, through, self.entries[depth])
 
-    def outlasts(self, chain: Chain, newer: int, newer_tokens: int) -> bool:
-        """Whether the beginning of this prompt is still there after so many more prompts. Where
-        nothing is known of the room, it is: only who relies on it can tell."""
-        depth, entry = self.find(chain)
-        if entry is None:
-            return False
-        return not (self.told or self.tight) or self.keeps(depth, newer, newer_tokens)
+    def _fits(self, depth: int, through: int, entry: Entry) -> bool:
+        return depth < self.slots or through - entry.tokens / 2 <= self.room_tokens
+
+    def lasts(self, running: Sequence[Running]) -> dict[str, bool]:
+        """Of each prompt, by its last hash, whether it is still there when those that run have been
+        read. One that a running one goes on with is part of that. Where nothing is known of the
+        room, nothing is said: only who relies on a prompt can tell."""
+        if not (self.told or self.tight):
+            return {}
+        continued = {entry.leaf for chain, _ in running if (entry := self.find(chain)[1])}
+        found = dict.fromkeys(continued, True)
+        depth, through = len(running), sum([tokens for _, tokens in running])
+        for entry in self.entries:
+            if entry.leaf not in continued:
+                through += entry.tokens
+                found[entry.leaf] = self._fits(depth, through, entry)
+                depth += 1
+        return found
 
     def find(self, chain: Chain) -> tuple[int, Entry | None]:
         """The entry with the most of this prompt, and its depth."""
@@ -104,8 +113,11 @@ class Cache:
         `kept`: entries that are there; `pause_s`: after which conversations go on, in the mean."""
         self.at_s = kept[0].at_s if kept else 0.0
         self.next_tokens = self.all_tokens = 0.0
+        through = kept[0].tokens if kept else 0
         for depth, entry in enumerate(kept):
-            again = entry.returns * entry.tokens * exp((entry.at_s - self.at_s) / pause_s)
+            silent_s = max(0.0, self.at_s - entry.at_s)
+            again = entry.returns * entry.tokens * exp(-silent_s / pause_s)
+            through += entry.tokens
             self.all_tokens += again
-            if not self.keeps(depth, 1, kept[0].tokens):
+            if not self._fits(depth + 1, through, entry):
                 self.next_tokens += again

@@ -9,12 +9,12 @@ reads. Hits that do not come true make the belief smaller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import exp
 
 from orion_router.learning.prompt_cache import Cache
 from orion_router.learning.returns import PRIOR_PAUSE_S
-from orion_router.policy.beliefs import Chain
+from orion_router.policy.beliefs import Chain, Running
 
 
 class PromptBook:
@@ -39,14 +39,14 @@ class PromptBook:
                 # What follows the common prompt is our own reply, as far as the next boundary.
                 for node, cached in boards.items():
                     if node not in found:
-                        found[node] = max(tokens, min(cached, most))
+                        found[node] = min(cached, most)
             most = tokens
         return found
 
-    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
-        """Whether the beginning of this prompt is still there when so many others were read."""
+    def lasts(self, node: str, model: str, running: Sequence[Running]) -> Mapping[str, bool]:
+        """Of each prompt there, by its last hash, whether what runs leaves it; see `Cache`."""
         cache = self._caches.get((node, model))
-        return cache is not None and cache.outlasts(chain, newer, newer_tokens)
+        return {} if cache is None else cache.lasts(running)
 
     def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
         """Tokens that the board is expected to be asked for again, and would lose to one more
@@ -66,11 +66,12 @@ class PromptBook:
     def used(
         self, node: str, model: str, chain: Chain, output_tokens: int, slots: int = 1,
         prompt_s: float = 0.0, uncached_s: float = 0.0, most_tokens: int | None = None,
-        now_s: float = 0.0, returns: float = 0.0,
+        now_s: float = 0.0, returns: float = 0.0, read_tokens: int = 0,
     ) -> None:  # fmt: skip
         """A request ran there until now. `prompt_s` against `uncached_s`, what reading all of its
         prompt would have taken, tells whether it was cached. `most_tokens`: what the engine may
-        keep. `returns`: the chance that its conversation goes on."""
+        keep. `returns`: the chance that its conversation goes on. `read_tokens`: what the engine
+        counted of the prompt (less than was sent, if its context is smaller); 0: not told."""
         if not chain:
             return
         cache = self._caches.setdefault((node, model), Cache())
@@ -85,8 +86,19 @@ class PromptBook:
         if entry is not None:
             cache.entries.pop(depth)
         leaf, tokens = chain[-1]
+        tokens = min(tokens, read_tokens) if read_tokens > 0 else tokens
         cache.put(leaf, tokens + output_tokens, now_s, returns)
         self._reindex(node, model)
+
+    def boards(self) -> set[str]:
+        """Those of which something is known."""
+        return {name for name, _ in self._caches}
+
+    def drop(self, node: str) -> None:
+        """The board is no more."""
+        for model in [model for name, model in self._caches if name == node]:
+            self.forget(node, model)
+            del self._caches[node, model]
 
     def forget(self, node: str, model: str) -> None:
         """The model left the board's memory, and its caches with it; its room is still known."""

@@ -20,7 +20,9 @@ LONGEST = 4.0
 """A pause counts as at most so many times the mean: people leave and come back."""
 PAUSE_S = ""
 """In the place of a class in the store: the mean pause."""
-CLASSES = 8
+CLASSES = ("interactive", "batch")
+LONGEST_S = 3600.0
+"""A longer pause is no pause."""
 REMEMBERED = 2048
 """Answered prompts that a return is looked for among; the oldest go first."""
 
@@ -42,7 +44,7 @@ class ReturnBook:
 
     def answered(self, priority: str, chain: Chain, begun_s: float, ended_s: float) -> None:
         """A request ran to its end. `chain`: as of its prompt."""
-        if not chain:
+        if not chain or priority not in CLASSES:
             return
         known = [name for name, _ in chain[:-1] if name in self._answered]
         share, weight = self._shares.get(priority, (PRIOR_SHARE, PRIOR_WEIGHT))
@@ -51,7 +53,8 @@ class ReturnBook:
         if known:
             self._pauses = min(MEMORY, self._pauses + 1.0)
             pause_s = min(max(0.0, begun_s - self._answered[known[-1]]), LONGEST * self.pause_s)
-            self.pause_s = max(1.0, self.pause_s + (pause_s - self.pause_s) / self._pauses)
+            pause_s = self.pause_s + (pause_s - self.pause_s) / self._pauses
+            self.pause_s = min(LONGEST_S, max(1.0, pause_s))
         for name in known:
             del self._answered[name]
         self._answered.pop(chain[-1][0], None)
@@ -67,11 +70,15 @@ class ReturnBook:
     def load(self, document: Mapping[str, Any]) -> None:
         """The inverse of dump. Raises ValueError and TypeError for another shape: then nothing of
         it was taken."""
-        told = list(document.items())[: CLASSES + 1]
-        for name, figure, weight in [(name, float(f), float(w)) for name, (f, w) in told]:
+        told: list[tuple[str, float, float]] = []
+        for name in (PAUSE_S, *CLASSES):
+            if name in document:
+                figure, weight = document[name]
+                told.append((name, float(figure), float(weight)))
+        for name, figure, weight in told:
             if not 0 < weight <= MEMORY:
                 continue
-            if name == PAUSE_S and 1.0 <= figure < 1e6:
+            if name == PAUSE_S and 1.0 <= figure <= LONGEST_S:
                 self.pause_s, self._pauses = figure, weight
             elif name != PAUSE_S and 0.0 <= figure <= 1.0:
                 self._shares[name] = figure, weight

@@ -89,7 +89,7 @@ def decide(
         fleet, pool, load, now_s, cooling, suspects, beliefs, tuning, routing.energy_tie_s
     )
     pins = pins_of(fleet, now_s)
-    due = planning.run_alone(item, pins)
+    due = planning.run_alone(item, routing.starvation_bound_s, pins)
     looked = _looked(item, fleet, load, planning, cooling, beliefs, tuning, pins)
     for _, lane in due:
         return _given(item, lane, looked)

@@ -19,6 +19,9 @@ LENGTHS = ""
 Chain = Sequence[tuple[str, int]]
 """Prefixes of a prompt, shortest first: (hash, tokens up to there)."""
 
+Running = tuple[Chain, int]
+"""A prompt that is being read or answered, and its tokens."""
+
 
 class Prompts(Protocol):
     """Which prompts the boards still have in their caches."""
@@ -27,9 +30,9 @@ class Prompts(Protocol):
         """Per board, how many tokens of this prompt it need not read again."""
         ...
 
-    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
-        """Whether the board has them still when it has read so many other prompts, of so many
-        tokens together."""
+    def lasts(self, node: str, model: str, running: Sequence[Running]) -> Mapping[str, bool]:
+        """Of each prompt that the board has, by its last hash, whether it is still there when it
+        has read those that run; without an entry it is."""
         ...
 
     def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
@@ -61,9 +64,9 @@ class NoPrompts:
         """See `Prompts`."""
         return {}
 
-    def outlasts(self, node: str, model: str, chain: Chain, newer: int, newer_tokens: int) -> bool:
+    def lasts(self, node: str, model: str, running: Sequence[Running]) -> Mapping[str, bool]:
         """See `Prompts`."""
-        return False
+        return {}
 
     def at_risk(self, node: str, model: str, now_s: float, all_of_them: bool) -> float:
         """See `Prompts`."""

@@ -45,7 +45,9 @@ class Column:
         self._beliefs, self._tuning, self._prices = beliefs, tuning, prices
         self._fares: list[Fare | None] = [None] * len(lanes)
         self._pushed_out_s: dict[int, float] = {}
+        """Per lane, the price of what leaves its memory."""
         self.places: dict[int, Place] = {}
+        """Per lane, where a request would go there."""
         self.displaced_s: dict[int, float] = {}
         """Per lane, what another conversation's request pays for the prompt that it pushes out."""
         self.stale: dict[int, None] = {}
@@ -102,7 +104,8 @@ class Column:
         known = self._pushed_out_s.get(i)
         if known is None:
             lane, known = self.lanes[i], 0.0
-            _, replica, copies, _, prompts, _ = self._prices
+            prices = self._prices
+            replica, copies, prompts = prices.replica, prices.copies, prices.prompts
             at_risk = self._beliefs.prompts.at_risk
             for model, load_s, prefill_s in fare.gone:
                 if replica and copies.get(model) == 1:
@@ -135,11 +138,11 @@ class Column:
         """The lanes that are looked at, as they are now."""
         if self.stale:
             for i in self.stale:
-                at = self.where.get(i)
+                at, row = self.where.get(i), self._row(i)
                 if at is None:
-                    continue
-                row = self._row(i)
-                if self._heap or row is None:
+                    if row is not None and self._heap:  # it may have become better
+                        heapq.heappush(self._heap, (self._usual_s(row), i))
+                elif self._heap or row is None:
                     self._renew(at, i, row)
                 else:
                     self._rows[at] = row
@@ -175,7 +178,7 @@ class Column:
         heap = self._heap
         while heap and heap[0][0] < than_s:
             usual_s, i = heapq.heappop(heap)
-            row = self._row(i)
+            row = None if i in self.where else self._row(i)
             if row is None:
                 continue
             now_s = self._usual_s(row)

@@ -38,10 +38,11 @@ def plain(column: Column, prompt: float, output: float) -> Costs | None:
 
 def particular(
     item: Waiting, column: Column, lanes: Sequence[Lane], also: Collection[int], output: float,
-    cached: Mapping[str, int], pin: str, tie_s: float,
+    cached: Mapping[str, int], pin: str, tie_s: float, first: bool = False,
 ) -> Costs | None:  # fmt: skip
     """With what is particular to the request: cached prompts, a pin, failures, heat. `also`: lanes
-    to look at beside the best for a usual request."""
+    to look at beside the best for a usual request. `first`: it waited so long that it pays for
+    nobody's prompt."""
     prompt = float(item.meta.input_tokens)
     most = max(cached.values(), default=0)
     failed_on, suspect = item.failed_on, item.crashes
@@ -57,8 +58,9 @@ def particular(
         saved = cached.get(name, 0)
         work_s = (prompt - saved) * prefill + output * decode
         cost_s = start_s + work_s + dear * (most - saved) * prefill
-        if saved:  # nothing is pushed out: its conversation goes on there
-            cost_s -= column.displaced_s.get(i, 0.0) if lane.idle else 0.0
+        goes_on = 0 < prompt <= 2 * saved
+        if (first or goes_on) and lane.idle:
+            cost_s -= column.displaced_s.get(i, 0.0)
         if work_s > lane.headroom_s:
             cost_s += lane.too_warm_s(work_s)
         if name in failed_on:

@@ -10,7 +10,7 @@ from orion_router.policy.columns import LOOKED_AT
 from orion_router.policy.costs import FAILED_THERE_S, Offered
 from orion_router.policy.footing import fits
 from orion_router.policy.lanes import Lane
-from orion_router.policy.recall import lasting
+from orion_router.policy.recall import Recall
 from orion_router.policy.tuning import Tuning
 from orion_router.policy.values import Candidate, Load, Terms, Waiting
 
@@ -39,7 +39,7 @@ def candidates(
     model, chain = normal(meta.model), meta.prefixes
     cached: Mapping[str, int] = beliefs.prompts.kept(model, chain) if chain else {}
     if cached:
-        cached = lasting(cached, meta, model, beliefs, at.get)
+        cached = Recall(beliefs, lanes).lasting(meta, model, cached)
     output = beliefs.output_tokens(model, meta.priority, meta.output_limit)
     looked: list[tuple[bool, float, str, int, Candidate]] = []
     for node in nodes:
@@ -120,6 +120,8 @@ def why(node: str, looked: Iterable[Candidate]) -> str:
         return "resident" if warm else "soonest"
     if mine.cost_s - min([terms.cost_s for terms in compared]) > SAME_S:
         return "least_energy"
-    if mine.completion_s - min([terms.completion_s for terms in compared]) > SAME_S:
-        return "spares_load" if warm else "spares_board"
+    sooner = [terms for terms in compared if mine.completion_s - terms.completion_s > SAME_S]
+    if sooner:
+        loads = warm and any(terms.load_s > 0.0 for terms in sooner)
+        return "spares_load" if loads else "spares_board"
     return "resident" if warm else "soonest"

@@ -50,7 +50,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether nothing runs there and nothing is planned."""
-        return not self.held and self._batches is None
+        return not (self.held or self.planned)
 
     @property
     def busy(self) -> frozenset[str]:
@@ -185,7 +185,7 @@ class Lane:
     @property
     def planned(self) -> bool:
         """Whether anything is planned here."""
-        return any(batch.items for batch in self.batches)
+        return self._batches is not None and any(batch.items for batch in self._batches)
 
     @property
     def settled(self) -> bool:

@@ -4,8 +4,9 @@ First who waited beyond the starvation bound, the longest first. Then by class; 
 that waited long counts as interactive. Within a class those whose own deadline presses come first:
 who would miss it by waiting until the queue is empty, and can still keep it. They go by the last
 moment at which they have to begin, all others by a moment in seconds: when the request was
-accepted, later by the seconds of work that its source had beyond its share, and by what the same
-source has waiting before it. With one source that is first come, first served.
+accepted, later by a share of its own work (short ones pass), earlier where a board still has its
+prompt (the next request would push it out), later by the seconds of work that its source had beyond
+its share, and by what the same source has waiting before it.
 """
 
 from __future__ import annotations
@@ -60,16 +61,18 @@ def in_turn(
         if waited_s > bound_s:
             starving.append((asked_s, score, request_id, at, item))
             continue
-        work_s = service_s.get(request_id, 0.0)
+        work_s = lead_s = service_s.get(request_id, 0.0)
         moment_s = score % CLASS_SCORE / 1000.0 + patience * work_s
         rank = 3 if meta.priority == "batch" and waited_s < batch_ages_s else 1
         if saved_s and request_id in saved_s:
-            moment_s -= cached_first * saved_s[request_id]
+            credit_s = min(tuning.cached_first_s, cached_first * saved_s[request_id])
+            moment_s -= credit_s
+            lead_s += credit_s  # the next one of its source pays for it
         if meta.deadline_ms is not None:
             slack_s = left_s(item, now_s) - work_s
             if 0.0 <= slack_s < drain_s:
                 rank, moment_s = rank - 1, now_s + slack_s
-        rest.append((rank, moment_s, score, request_id, at, item, work_s))
+        rest.append((rank, moment_s, score, request_id, at, item, lead_s))
     starving.sort()
     rest.sort()
     if fair:

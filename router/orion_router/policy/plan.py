@@ -95,7 +95,7 @@ class Planning:
         if not queue or not (self.lanes and (whole or self.free)):
             return []
         if len(queue) == 1 and not whole:
-            return self.run_alone(queue[0], pinned)
+            return self.run_alone(queue[0], starvation_s, pinned)
         self._prices = prices(self.lanes, self._elsewhere, len(queue), self._tuning)
         service_s = self._service_s(queue)
         drain_s = fsum(service_s.values()) / self._prices.slots
@@ -114,18 +114,18 @@ class Planning:
             self.prospects = foreseen(turns, self.lanes)
         return [(item, lane) for lane in self.lanes if lane.free for item in lane.due()]
 
-    def run_alone(self, item: Waiting, pinned: Pins) -> list[tuple[Waiting, Lane]]:
+    def run_alone(self, item: Waiting, bound_s: float, pinned: Pins) -> list[tuple[Waiting, Lane]]:
         """The same for a queue of one, where nobody has a turn before another."""
         if not (self.lanes and self.free):
             return []
         self._alone = True
         self._prices = prices(self.lanes, self._elsewhere, 1, self._tuning)
         self._service_s([item])
-        at = self._put(item, pinned(item), first=False)
+        at = self._put(item, pinned(item), self._now_s - item.asked_s > bound_s)
         return [] if at is None else [(each, self.lanes[at]) for each in self.lanes[at].due()]
 
     def _service_s(self, queue: Sequence[Waiting]) -> dict[str, float]:
-        """Expected seconds of work per request, on an average board."""
+        """Expected seconds of work per request, on an average board; `_recall` is filled, too."""
         found: dict[str, float] = {}
         kinds: dict[tuple[str, str], tuple[Column, float]] = {}
         work, beliefs = self._work, self._beliefs
@@ -143,10 +143,8 @@ class Planning:
             work[request_id] = column, output
             prefill, decode = column.usual
             fresh = meta.input_tokens
-            if kept and meta.prefixes:
-                cached = kept(column.model, meta.prefixes)
-                if cached:
-                    fresh -= self._recall.of(item, column.model, cached, prefill)
+            if kept and meta.prefixes and (cached := kept(column.model, meta.prefixes)):
+                fresh -= self._recall.of(item, column.model, cached, prefill)
             found[request_id] = fresh * prefill + output * decode
         return found
 
@@ -161,7 +159,7 @@ class Planning:
         ):
             self.hopeless.add(item.request_id)
             return None
-        costs = self._costs(item, column, output, cached, pin)
+        costs = self._costs(item, column, output, cached, pin, first)
         if costs is None:
             if item.crashes and first:
                 self._empty(column, pin)
@@ -191,10 +189,12 @@ class Planning:
                 each.stale[first] = None
 
     def _costs(
-        self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str
-    ) -> Costs | None:
-        if not (cached or pin or item.failed_on or item.crashes or self._apart):
+        self, item: Waiting, column: Column, output: float, cached: Mapping[str, int], pin: str,
+        first: bool,
+    ) -> Costs | None:  # fmt: skip
+        pays = first and column.displaced_s
+        if not (cached or pin or pays or item.failed_on or item.crashes or self._apart):
             return plain(column, float(item.meta.input_tokens), output)
         at = self._recall.places if cached or pin else NOWHERE
         also = {at[name] for name in (*cached, pin) if name in at}
-        return particular(item, column, self.lanes, also, output, cached, pin, self._tie_s)
+        return particular(item, column, self.lanes, also, output, cached, pin, self._tie_s, first)

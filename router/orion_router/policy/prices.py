@@ -35,19 +35,21 @@ def prices(
     lanes: Iterable[Lane], elsewhere: Mapping[str, int], queued: int, tuning: Tuning
 ) -> Prices:
     """`elsewhere`: copies on boards that are not planned for; `queued`: requests that wait."""
-    slots = idle = many = 0
+    slots = open_boards = idle = many = 0
     copies = dict(elsewhere)
     for lane in lanes:
         many += 1
         slots += lane.slots
-        idle += lane.free > 0
+        open_boards += lane.free > 0
+        idle += not lane.held
         for model in lane.memory:
             copies[model] = copies.get(model, 0) + 1
+    lost = tuning.lost_prompts if tuning.prefix_term else 0.0
     return Prices(
         tuning.waste_price * min(1.0, queued / (2.0 * slots)),
-        tuning.last_replica_idle if idle > queued else tuning.last_replica,
+        tuning.last_replica_idle if open_boards > queued else tuning.last_replica,
         copies,
         slots,
-        tuning.lost_prompts,
-        tuning.lost_prompts * (idle - 1) / (many - 1) if idle > 1 else 0.0,
+        lost,
+        lost * (idle - 1) / (many - 1) if idle > 1 else 0.0,
     )

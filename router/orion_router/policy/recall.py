@@ -6,7 +6,7 @@ conversations are expected to come back to is in `columns`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from orion_contracts.meta import Meta
 from orion_router.fleet import normal
@@ -21,21 +21,65 @@ class Recall:
     def __init__(self, beliefs: Beliefs, lanes: Sequence[Lane]) -> None:
         self._beliefs, self._lanes = beliefs, lanes
         self._at: dict[str, int] = {}
+        self._lasts: dict[tuple[str, str], Mapping[str, bool]] = {}
+        """Per board and model, of each prompt there whether what runs leaves it."""
         self.cached: dict[str, Mapping[str, int]] = {}
         """Per request and board, the tokens that need not be read there; only where there are."""
         self.saved_s: dict[str, float] = {}
-        """Per request, the seconds that the best of them saves, on an average board."""
+        """Per request, the seconds that the best of the boards that it may go to saves, as if it
+        were an average one."""
 
     def of(self, item: Waiting, model: str, cached: Mapping[str, int], prefill_s: float) -> int:
         """The most tokens of its prompt that a board will not have to read, of those `cached` now.
         `prefill_s`: per token, on an average board."""
-        meta = item.meta
-        cached = lasting(cached, meta, model, self._beliefs, self._lane)
-        most = min(meta.input_tokens, max(cached.values(), default=0))
-        if most:
+        meta, places, most = item.meta, self.places, 0
+        cached = self.lasting(meta, model, cached)
+        for name, tokens in cached.items():
+            if (
+                tokens > most
+                and name in places
+                and meta.pin in ("", name)
+                and name not in item.failed_on
+            ):
+                most = tokens
+        if cached:
             self.cached[item.request_id] = cached
+        if most:
             self.saved_s[item.request_id] = most * prefill_s
         return most
+
+    def lasting(self, meta: Meta, model: str, cached: Mapping[str, int]) -> Mapping[str, int]:
+        """Of the tokens that boards have of this prompt now, those that they will have when they
+        can begin, and no more than the prompt has."""
+        found: dict[str, int] = {}
+        places, lanes, most = self.places, self._lanes, meta.input_tokens
+        for name, tokens in cached.items():
+            at = places.get(name)
+            if (
+                at is None
+                or model not in lanes[at].stand.busy
+                or self._stays(lanes[at], meta, model)
+            ):
+                found[name] = tokens if tokens < most else most
+        return found
+
+    def _stays(self, lane: Lane, meta: Meta, model: str) -> bool:
+        """Whether what runs on a board that is busy with the model leaves the prompt there."""
+        board = lane.name
+        lasts = self._lasts.get((board, model))
+        if lasts is None:
+            running = [
+                (each.meta.prefixes, each.meta.input_tokens) if each.meta else ((), 0)
+                for each in lane.held.values()
+                if normal(each.model) == model
+            ]
+            lasts = self._beliefs.prompts.lasts(board, model, running)
+            self._lasts[board, model] = lasts
+        for leaf, _ in reversed(meta.prefixes):
+            known = lasts.get(leaf)
+            if known is not None:
+                return known
+        return True
 
     @property
     def places(self) -> Mapping[str, int]:
@@ -43,31 +87,3 @@ class Recall:
         if not self._at:
             self._at = {lane.name: i for i, lane in enumerate(self._lanes)}
         return self._at
-
-    def _lane(self, board: str) -> Lane | None:
-        at = self.places.get(board)
-        return None if at is None else self._lanes[at]
-
-
-def lasting(
-    cached: Mapping[str, int], meta: Meta, model: str, beliefs: Beliefs,
-    lane_of: Callable[[str], Lane | None],
-) -> Mapping[str, int]:  # fmt: skip
-    """Of the tokens that boards have of this prompt now, those that they will have when they can
-    begin: what runs there may push them out."""
-    lanes = {name: lane_of(name) for name in cached}
-    if not any(lane is not None and model in lane.busy for lane in lanes.values()):
-        return cached
-    return {
-        name: tokens
-        for name, tokens in cached.items()
-        if _outlasts(meta, model, beliefs, lanes[name])
-    }
-
-
-def _outlasts(meta: Meta, model: str, beliefs: Beliefs, lane: Lane | None) -> bool:
-    if lane is None or model not in lane.busy:
-        return True
-    others = [each for each in lane.held.values() if normal(each.model) == model]
-    tokens = sum([each.meta.input_tokens for each in others if each.meta])
-    return beliefs.prompts.outlasts(lane.name, model, meta.prefixes, len(others), tokens)

@@ -11,7 +11,7 @@ class Tuning:
 
     margin_s: float = 5.0
     """A board that must load first has to be better by so much."""
-    waste_price: float = 0.5
+    waste_price: float = 0.8
     """What a second of loading, or of reading a lost prefix again, costs others who wait."""
     drain_factor: float = 1.0
     """How much of the queue's drain time is added to the configured starvation bound."""
@@ -28,6 +28,8 @@ class Tuning:
     cached_first: float = 3.0
     """A request whose prompt a board still has in part goes before those that came earlier by less
     than so many times what that saves: the next one pushes it out."""
+    cached_first_s: float = 60.0
+    """At most so much, which is the usual starvation bound: however long a conversation is."""
     last_replica: float = 0.8
     """Price of pushing a model out of the only board that has it in memory, in times of what
     loading it from that board's disk takes."""

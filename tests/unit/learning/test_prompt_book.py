@@ -278,23 +278,69 @@ def test_rooms_are_taken_all_or_none() -> None:
 
 
 def test_what_runs_pushes_out_what_the_slot_held() -> None:
-    """Where the board was told its room, or one more prompt was seen to be too many."""
+    """Where its room was told: 210 tokens and half of the 100 fit into 260, 211 do not."""
     told = PromptBook()
     told.used("a", M1, X1, 0, most_tokens=260)
 
-    assert told.outlasts("a", M1, X2, 1, 200), "200 and half of the 100"
-    assert not told.outlasts("a", M1, X2, 1, 211)
-    assert told.outlasts("a", M1, X2, 0, 0)
-    assert not told.outlasts("a", M1, Y1, 0, 0), "it has only what all prompts begin with"
-    assert not told.outlasts("b", M1, X1, 0, 0)
+    assert told.lasts("a", M1, [(Y1, 200)]) == {"x0": True}
+    assert told.lasts("a", M1, [(Y1, 210)]) == {"x0": True}
+    assert told.lasts("a", M1, [(Y1, 211)]) == {"x0": False}
+    assert told.lasts("a", M1, [(Y1, 100), (Z1, 111)]) == {"x0": False}
+    assert told.lasts("a", M1, []) == {"x0": True}
+    assert told.lasts("b", M1, [(Y1, 900)]) == {}
+
+
+def test_a_turn_that_runs_is_part_of_its_conversation() -> None:
+    """Two prompts of 100 in a room of 300: y's own next turn of 200 takes the place of y's last, so
+    x stays; another conversation of that size would push out both."""
+    told = PromptBook()
+    for chain in (X1, Y1):
+        told.used("a", M1, chain, 0, most_tokens=300)
+
+    assert told.lasts("a", M1, [(talk("y", 100, 200), 200)]) == {"y0": True, "x0": True}
+    assert told.lasts("a", M1, [(Z1, 260)]) == {"y0": False, "x0": False}
+    assert told.lasts("a", M1, [(Z1, 200)]) == {"y0": True, "x0": False}
+
+
+def test_slots_that_are_free_keep_their_prompts() -> None:
+    """Of two slots the running one takes the other."""
+    told = PromptBook()
+    for chain in (X1, Y1):
+        told.used("a", M1, chain, 0, 2, most_tokens=0)
+
+    assert told.lasts("a", M1, [(Z1, 100)]) == {"y0": True, "x0": False}
+    assert told.lasts("a", M1, [(talk("x", 100, 200), 200)]) == {"y0": True, "x0": True}
 
 
 def test_a_room_that_nobody_knows_is_tried() -> None:
     """Until a prompt beyond the slot's own was read anew."""
-    assert cached().outlasts("a", M1, X1, 1, 500)
-    assert not cached(prompt_s=0.9, uncached_s=1.0).outlasts("a", M1, X1, 1, 500)
-    assert cached(prompt_s=0.9, uncached_s=1.0).outlasts("a", M1, X1, 0, 0)
-    assert cached(prompt_s=0.8, uncached_s=1.0).outlasts("a", M1, X1, 1, 500)
+    assert cached().lasts("a", M1, [(X1, 500)]) == {}
+    assert cached(prompt_s=0.8, uncached_s=1.0).lasts("a", M1, [(Y1, 500)]) == {}
+    tight = cached(prompt_s=0.9, uncached_s=1.0).lasts("a", M1, [(Y1, 500)])
+    assert tight == {"x0": False, "f1-0": False, "f0-0": False}
+
+
+def test_no_more_is_kept_than_the_engine_read() -> None:
+    """A body of 10,000 tokens in a context of 400: also what the next turn saves."""
+    book = PromptBook()
+    book.used("a", M1, talk("x", 10_000), 50, read_tokens=400, returns=1.0)
+
+    assert book.kept(M1, talk("x", 10_000, 10_100)) == {"a": 450}
+    assert book.at_risk("a", M1, 0.0, all_of_them=True) == 450.0
+    book.used("a", M1, talk("x", 100), 50, read_tokens=400)
+    assert book.kept(M1, X2) == {"a": 150}
+
+
+def test_a_board_that_is_no_more_is_forgotten() -> None:
+    """With its room; others stay."""
+    book = cached(prompt_s=0.1, uncached_s=1.0)
+    book.used("b", M1, X1, 0)
+    book.drop("a")
+    book.drop("never")
+
+    assert book.boards() == {"b"}
+    assert book.kept(M1, X1) == {"b": 100}
+    assert book.rooms("a") == {}
 
 
 def test_an_idle_board_loses_the_slots_prompt_to_the_next() -> None:
@@ -331,7 +377,16 @@ def test_nothing_is_at_risk_of_a_model_that_left() -> None:
     book.forget("a", M1)
 
     assert book.at_risk("a", M1, 10.0, all_of_them=True) == 0.0
-    assert not book.outlasts("a", M1, X1, 0, 0)
+
+
+def test_moments_out_of_order_are_one_moment() -> None:
+    """No chance is above one, whatever clock was read."""
+    book = PromptBook()
+    book.load_rooms("a", {M1: 1000})
+    book.used("a", M1, X1, 0, now_s=1e6, returns=1.0)
+    book.used("a", M1, Y1, 0, now_s=0.0, returns=1.0)
+
+    assert book.at_risk("a", M1, 0.0, all_of_them=True) == pytest.approx(200.0)
 
 
 def test_a_conversation_that_goes_on_later_is_at_risk_for_longer() -> None:

@@ -91,9 +91,31 @@ def test_it_is_kept_over_a_restart() -> None:
     assert again.share("interactive") == pytest.approx(book.share("interactive"), abs=0.001)
     assert again.pause_s == pytest.approx(book.pause_s, abs=0.1)
 
-    again.load({"": [0.5, 3.0], "interactive": [1.5, 9.0], "batch": [0.2, 101.0], "x": [0.1, 0.0]})
+    hostile = {"": [0.5, 3.0], "interactive": [1.5, 9.0], "batch": [0.2, 101.0], "x": [0.1, 1.0]}
+    again.load(hostile)
+    again.load({"": [3601.0, 3.0]})
     assert again.dump() == book.dump()
-    for shape in ({"": 3.0}, {"": ["x", 1.0]}, {"": [1.0]}):
+    for shape in ({"": 3.0}, {"": ["x", 1.0]}, {"": [1.0]}, {"batch": None}):
         with pytest.raises((ValueError, TypeError)):
-            again.load(shape)
+            again.load({"interactive": [0.1, 1.0], **shape})
     assert again.dump() == book.dump()
+
+
+def test_a_class_that_is_none_is_not_learned() -> None:
+    """There are two."""
+    book = after(*[1] * 50, priority="other")
+
+    assert book.share("other") == 0.5
+    assert list(book.dump()) == [""]
+
+
+def test_the_turn_before_counts_not_an_older_one() -> None:
+    """A second turn of the same first one, 100 s later, is a new branch of no known answer."""
+    book = ReturnBook()
+    book.answered("interactive", talk("x", 1), 0.0, 5.0)
+    book.answered("interactive", talk("x", 2), 35.0, 40.0)
+    pause_s = book.pause_s
+    book.answered("interactive", talk("x", 2), 140.0, 145.0)
+    assert book.pause_s == pause_s, "its first turn went on already"
+    book.answered("interactive", talk("x", 3), 155.0, 160.0)
+    assert book.pause_s == pytest.approx(pause_s + (10.0 - pause_s) / 12)

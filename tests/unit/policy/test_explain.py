@@ -72,7 +72,7 @@ def test_heat_and_cached_prompts_are_in_the_terms() -> None:
     (found,) = looked(item, hot, known=known)
     assert found.terms == Terms(0.0, 0.0, 0.625, 6.25, 0.0, 1.25, 150)
     (found,) = looked(longer, hot, known=known)
-    assert found.terms == Terms(0.0, 0.0, 0.0, 6.25, 0.0, 1.25, 999)
+    assert found.terms == Terms(0.0, 0.0, 0.0, 6.25, 0.0, 1.25, 200)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,8 @@ def test_a_board_that_the_plan_left_out_is_kept_for_another() -> None:
     [
         (Terms(decode_s=5.0), True, Terms(decode_s=6.0), "resident"),
         (Terms(load_s=1.0, decode_s=3.0), False, Terms(decode_s=6.0), "soonest"),
-        (Terms(decode_s=9.0), True, Terms(decode_s=6.0, price_s=5.0), "spares_load"),
+        (Terms(decode_s=9.0), True, Terms(load_s=2.0, decode_s=4.0, price_s=5.0), "spares_load"),
+        (Terms(decode_s=9.0), True, Terms(decode_s=6.0, price_s=5.0), "spares_board"),
         (Terms(decode_s=9.0, price_s=-4.0), False, Terms(decode_s=6.0), "spares_board"),
         (Terms(decode_s=9.0), True, Terms(decode_s=8.5), "least_energy"),
     ],

@@ -232,3 +232,26 @@ def test_a_cached_prompt_is_no_way_past_who_starves_or_another_class() -> None:
 
     assert order(waiting(request_id="a", since_s=95.0), starving, batch, tuning=tuning,
                  saved_s={"a": 1.0, "b": 900.0}) == "sab"  # fmt: skip
+
+
+def test_no_cached_prompt_is_worth_more_than_half_a_minute() -> None:
+    """However long the conversation is."""
+    tuning = replace(TUNING, cached_first=3.0)
+    known = waiting(request_id="b", since_s=99.0)
+
+    assert order(waiting(request_id="a", since_s=69.5), known, tuning=tuning,
+                 saved_s={"b": 900.0}) == "ba"  # fmt: skip
+    assert order(waiting(request_id="a", since_s=68.5), known, tuning=tuning,
+                 saved_s={"b": 900.0}) == "ab"  # fmt: skip
+
+
+def test_what_a_source_gained_its_next_request_pays() -> None:
+    """Eight requests of one cached prompt: the first goes before the other source's, no more."""
+    tuning = replace(TUNING, cached_first=3.0)
+    flood = [waiting(request_id=f"f{i}", since_s=99.0, source="flood") for i in range(8)]
+    honest = waiting(request_id="h", since_s=99.0, source="honest")
+
+    found = turns(honest, *flood, tuning=tuning, work_s=1.0,
+                  saved_s={each.request_id: 900.0 for each in flood})  # fmt: skip
+
+    assert [turn.item.request_id for turn in found][:2] == ["f0", "h"]

@@ -20,9 +20,19 @@ def test_the_only_idle_board_loses_its_prompt_anyway() -> None:
     assert prices(IDLE[:1] + BUSY, {}, 1, TUNING).displaced == 0.0
     assert prices(BUSY, {}, 1, TUNING).displaced == 0.0
     assert prices(IDLE[:1], {}, 1, TUNING).displaced == 0.0
+    half = [lane(node("f", ("m1",), slots=2), holds("m1"))]
+    assert prices(IDLE[:1] + half, {}, 1, TUNING).displaced == 0.0, "a free place is no idle board"
 
 
 def test_prompts_that_leave_with_a_model_count_however_busy_the_boards_are() -> None:
     """They would still be there."""
     assert prices(IDLE + BUSY, {}, 9, TUNING).prompts == 0.8
     assert prices(BUSY, {}, 9, TUNING).prompts == 0.8
+
+
+def test_a_free_place_is_time_to_load() -> None:
+    """What a last replica is worth is asked of places, not of boards."""
+    half = [lane(node("f", ("m1",), slots=2), holds("m1"))]
+
+    assert prices(half + IDLE[:1], {}, 1, TUNING).replica == TUNING.last_replica_idle
+    assert prices(half, {}, 1, TUNING).replica == TUNING.last_replica

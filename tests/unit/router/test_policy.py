@@ -57,8 +57,8 @@ def test_an_excluded_board_gets_nothing_even_with_the_model_resident() -> None:
 
 
 def test_work_waits_for_the_board_that_has_its_model_while_that_is_sooner() -> None:
-    """Loading elsewhere is reckoned at 16.25 s: a home that is free after 16.2 s is waited for, one
-    that is free after 16.3 s is not."""
+    """Loading elsewhere is reckoned at 17 s: a home that is free after 16.9 s is waited for, one
+    that is free after 17.1 s is not."""
     boards = fleet(node("a"), node("b", ("m1",)))
 
     def chosen(output_tokens: int) -> list[str]:
@@ -67,9 +67,9 @@ def test_work_waits_for_the_board_that_has_its_model_while_that_is_sooner() -> N
         queue = [waiting(output_limit=10)]
         return [d.node for d in assign(queue, boards, load, 0.0, ROUTING, beliefs=beliefs)]
 
-    # One request for two slots: a load of 10 s costs 1 + 0.5 x 1/4 times that, and 5 s.
-    assert chosen(162) == []
-    assert chosen(163) == ["a"]
+    # One request for two slots: a load of 10 s costs 1 + 0.8 x 1/4 times that, and 5 s.
+    assert chosen(169) == []
+    assert chosen(171) == ["a"]
 
 
 def test_a_board_that_is_loading_the_model_counts_as_its_home() -> None:
