@@ -86,7 +86,8 @@ class PromptBook:
         if entry is not None:
             cache.entries.pop(depth)
         leaf, tokens = chain[-1]
-        tokens = min(tokens, read_tokens) if read_tokens > 0 else tokens
+        if read_tokens > 0:  # engines of old count only what was not cached
+            tokens = min(tokens, max(read_tokens, entry.tokens if entry else 0))
         cache.put(leaf, tokens + output_tokens, now_s, returns)
         self._reindex(node, model)
 
@@ -95,10 +96,11 @@ class PromptBook:
         return {name for name, _ in self._caches}
 
     def drop(self, node: str) -> None:
-        """The board is no more."""
+        """The board is not there. What it was seen to keep stays, should it come back."""
         for model in [model for name, model in self._caches if name == node]:
             self.forget(node, model)
-            del self._caches[node, model]
+            if not self._caches[node, model].room_tokens:
+                del self._caches[node, model]
 
     def forget(self, node: str, model: str) -> None:
         """The model left the board's memory, and its caches with it; its room is still known."""

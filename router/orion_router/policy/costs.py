@@ -41,8 +41,8 @@ def particular(
     cached: Mapping[str, int], pin: str, tie_s: float, first: bool = False,
 ) -> Costs | None:  # fmt: skip
     """With what is particular to the request: cached prompts, a pin, failures, heat. `also`: lanes
-    to look at beside the best for a usual request. `first`: it waited so long that it pays for
-    nobody's prompt."""
+    to look at beside the best for a usual request. `first`: it waited so long that it does not pay
+    for the prompt that an idle board loses."""
     prompt = float(item.meta.input_tokens)
     most = max(cached.values(), default=0)
     failed_on, suspect = item.failed_on, item.crashes
@@ -58,9 +58,10 @@ def particular(
         saved = cached.get(name, 0)
         work_s = (prompt - saved) * prefill + output * decode
         cost_s = start_s + work_s + dear * (most - saved) * prefill
-        goes_on = 0 < prompt <= 2 * saved
-        if (first or goes_on) and lane.idle:
-            cost_s -= column.displaced_s.get(i, 0.0)
+        if (first or saved) and lane.idle:
+            # Its own conversation goes on there, the surer the more of its prompt that is.
+            own = 1.0 if first else min(1.0, 2.0 * saved / prompt)
+            cost_s -= column.displaced_s.get(i, 0.0) * own
         if work_s > lane.headroom_s:
             cost_s += lane.too_warm_s(work_s)
         if name in failed_on:

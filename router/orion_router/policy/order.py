@@ -50,7 +50,7 @@ def in_turn(
     items = list(queue)
     sources = {item.meta.source for item in items}
     fair = tuning.fairness and len(sources) > 1
-    cached_first = tuning.cached_first
+    cached_first, cached_first_s = tuning.cached_first, tuning.cached_first_s
     patience, batch_ages_s = tuning.patience, tuning.batch_ages_s
     starving: list[tuple[float, float, str, int, Waiting]] = []
     rest: list[Entry] = []
@@ -61,18 +61,16 @@ def in_turn(
         if waited_s > bound_s:
             starving.append((asked_s, score, request_id, at, item))
             continue
-        work_s = lead_s = service_s.get(request_id, 0.0)
+        work_s = service_s.get(request_id, 0.0)
         moment_s = score % CLASS_SCORE / 1000.0 + patience * work_s
         rank = 3 if meta.priority == "batch" and waited_s < batch_ages_s else 1
         if saved_s and request_id in saved_s:
-            credit_s = min(tuning.cached_first_s, cached_first * saved_s[request_id])
-            moment_s -= credit_s
-            lead_s += credit_s  # the next one of its source pays for it
+            moment_s -= min(cached_first_s, cached_first * saved_s[request_id])
         if meta.deadline_ms is not None:
             slack_s = left_s(item, now_s) - work_s
             if 0.0 <= slack_s < drain_s:
                 rank, moment_s = rank - 1, now_s + slack_s
-        rest.append((rank, moment_s, score, request_id, at, item, lead_s))
+        rest.append((rank, moment_s, score, request_id, at, item, work_s))
     starving.sort()
     rest.sort()
     if fair:

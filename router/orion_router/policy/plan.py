@@ -120,7 +120,7 @@ class Planning:
             return []
         self._alone = True
         self._prices = prices(self.lanes, self._elsewhere, 1, self._tuning)
-        self._service_s([item])
+        bound_s += self._tuning.drain_factor * fsum(self._service_s([item]).values())
         at = self._put(item, pinned(item), self._now_s - item.asked_s > bound_s)
         return [] if at is None else [(each, self.lanes[at]) for each in self.lanes[at].due()]
 

@@ -27,7 +27,7 @@ class Recall:
         """Per request and board, the tokens that need not be read there; only where there are."""
         self.saved_s: dict[str, float] = {}
         """Per request, the seconds that the best of the boards that it may go to saves, as if it
-        were an average one."""
+        were an average one; of boards for which it pays to wait."""
 
     def of(self, item: Waiting, model: str, cached: Mapping[str, int], prefill_s: float) -> int:
         """The most tokens of its prompt that a board will not have to read, of those `cached` now.
@@ -35,9 +35,11 @@ class Recall:
         meta, places, most = item.meta, self.places, 0
         cached = self.lasting(meta, model, cached)
         for name, tokens in cached.items():
+            at = places.get(name)
             if (
-                tokens > most
-                and name in places
+                at is not None
+                and tokens > most
+                and self._lanes[at].first_s < tokens * prefill_s
                 and meta.pin in ("", name)
                 and name not in item.failed_on
             ):

@@ -327,20 +327,30 @@ def test_no_more_is_kept_than_the_engine_read() -> None:
 
     assert book.kept(M1, talk("x", 10_000, 10_100)) == {"a": 450}
     assert book.at_risk("a", M1, 0.0, all_of_them=True) == 450.0
-    book.used("a", M1, talk("x", 100), 50, read_tokens=400)
-    assert book.kept(M1, X2) == {"a": 150}
+    book.used("a", M1, talk("y", 100), 50, read_tokens=400)
+    assert book.kept(M1, talk("y", 100, 200)) == {"a": 150}
+
+
+def test_an_engine_that_counts_only_new_tokens_is_seen_through() -> None:
+    """Of a turn of 200 tokens it counts the 50 that were not cached: the other 150 are there."""
+    book = PromptBook()
+    book.used("a", M1, X1, 50, read_tokens=100)
+    book.used("a", M1, X2, 50, read_tokens=50)
+
+    assert book.kept(M1, talk("x", 100, 200, 300)) == {"a": 200}
 
 
 def test_a_board_that_is_no_more_is_forgotten() -> None:
-    """With its room; others stay."""
+    """But for the room that it was seen to have: it may come back. Others stay."""
     book = cached(prompt_s=0.1, uncached_s=1.0)
-    book.used("b", M1, X1, 0)
-    book.drop("a")
-    book.drop("never")
+    for name in ("b", "c"):
+        book.used(name, M1, X1, 0)
+    for name in ("a", "b", "never"):
+        book.drop(name)
 
-    assert book.boards() == {"b"}
-    assert book.kept(M1, X1) == {"b": 100}
-    assert book.rooms("a") == {}
+    assert book.boards() == {"a", "c"}
+    assert book.kept(M1, X1) == {"c": 100}
+    assert book.rooms("a") == {M1: 300}
 
 
 def test_an_idle_board_loses_the_slots_prompt_to_the_next() -> None:

@@ -234,8 +234,8 @@ def test_a_cached_prompt_is_no_way_past_who_starves_or_another_class() -> None:
                  saved_s={"a": 1.0, "b": 900.0}) == "sab"  # fmt: skip
 
 
-def test_no_cached_prompt_is_worth_more_than_half_a_minute() -> None:
-    """However long the conversation is."""
+def test_no_cached_prompt_is_worth_more_than_its_bound() -> None:
+    """Half a minute here, however long the conversation is."""
     tuning = replace(TUNING, cached_first=3.0)
     known = waiting(request_id="b", since_s=99.0)
 
@@ -245,13 +245,12 @@ def test_no_cached_prompt_is_worth_more_than_half_a_minute() -> None:
                  saved_s={"b": 900.0}) == "ab"  # fmt: skip
 
 
-def test_what_a_source_gained_its_next_request_pays() -> None:
-    """Eight requests of one cached prompt: the first goes before the other source's, no more."""
+def test_who_is_pressed_goes_by_the_deadline_alone() -> None:
+    """A cached prompt makes its last moment no earlier."""
     tuning = replace(TUNING, cached_first=3.0)
-    flood = [waiting(request_id=f"f{i}", since_s=99.0, source="flood") for i in range(8)]
-    honest = waiting(request_id="h", since_s=99.0, source="honest")
+    pressed = waiting(request_id="p", since_s=99.0, deadline_ms=40_000)
+    other = waiting(request_id="q", since_s=99.0, deadline_ms=39_000)
 
-    found = turns(honest, *flood, tuning=tuning, work_s=1.0,
-                  saved_s={each.request_id: 900.0 for each in flood})  # fmt: skip
+    found = order(pressed, other, tuning=tuning, drain_s=60.0, saved_s={"p": 9.0})
 
-    assert [turn.item.request_id for turn in found][:2] == ["f0", "h"]
+    assert found == order(pressed, other, tuning=tuning, drain_s=60.0) == "qp"

@@ -102,13 +102,30 @@ def test_an_explanation_names_the_prompt_only_where_it_will_be() -> None:
 
 
 def test_a_beginning_that_all_prompts_share_is_no_conversation() -> None:
-    """60 tokens of 400 are cached on the board with the long conversation: it pays for that."""
+    """300 tokens of 3,000 are cached on the board with the long conversation: it pays for four
+    fifths of that."""
     boards = [node("a", ("m1",)), node("b", ("m1",))]
-    stranger = waiting("m1", request_id="n", prefixes=TALK, input_tokens=700)
+    known = beliefs(prompts=KeptPrompts(risks={("a", M1): 3000.0}, t1={"a": 300}))
 
-    assert planned(boards, [stranger], known=beliefs(prompts=kept(a=3000.0)))[1] == {"n": "b"}
-    own = waiting("m1", request_id="n", prefixes=TALK, input_tokens=600)
-    assert planned(boards, [own], known=beliefs(prompts=kept(a=3000.0)))[1] == {"n": "a"}
+    def goes(tokens: int) -> dict[str, str]:
+        item = waiting("m1", request_id="n", prefixes=TALK, input_tokens=tokens)
+        return planned(boards, [item], known=known)[1]
+
+    assert goes(3000) == {"n": "b"}
+    assert goes(330) == {"n": "a"}
+
+
+def test_a_board_that_is_busy_for_longer_than_it_saves_is_no_help() -> None:
+    """It has the prompt and runs another model for 50 s; reading takes 3."""
+    long = {"r": held("m2", output_limit=500)}
+    lanes = [lane(node("a", ("m1", "m2")), long, known=beliefs(outputs=500.0))]
+    item = waiting("m1", request_id="w", prefixes=TALK, input_tokens=400)
+    recall = Recall(beliefs(), lanes)
+
+    assert recall.of(item, M1, {"a": 300}, 0.01) == 0
+    assert recall.cached == {"w": {"a": 300}}
+    assert recall.saved_s == {}
+    assert recall.of(item, M1, {"a": 300}, 1.0) == 300
 
 
 def test_who_starves_pays_for_nobodys_prompt() -> None:
