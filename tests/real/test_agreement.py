@@ -13,7 +13,9 @@ from servers.needs import demand, required
 
 SPEED, SEED = 20.0, 0
 FIRST_TOKEN_WITHIN = 0.15
-LOADS_PER_100_WITHIN = 2.0
+LOADING_WITHIN = 0.15
+LOADS_PER_100_WITHIN = 1.0
+"""Beyond the range of the simulator's own draws: most loads take a second, and hang on moments."""
 PEERS = [name for name in SYSTEMS if name != "ours"]
 
 
@@ -41,7 +43,7 @@ def lines() -> dict[str, tuple[Line, Line]]:
 
 
 def test_simulator_and_processes_agree_for_ours(lines: dict[str, tuple[Line, Line]]) -> None:
-    """Mean time to the first token, and how often a model was loaded."""
+    """Mean time to the first token, seconds of loading, and how often a model was loaded."""
     simulated, real = lines["ours"]
     if real.first_s > (1 + FIRST_TOKEN_WITHIN) * simulated.first_s:
         # Other work on the machine only ever adds time, and twenty times as much of it: once more,
@@ -50,7 +52,9 @@ def test_simulator_and_processes_agree_for_ours(lines: dict[str, tuple[Line, Lin
         real, _ = run.real("ours", prompts, SPEED / 2)
         print(f"ours, once more:\n  {real}")
     assert real.first_s == pytest.approx(simulated.first_s, rel=FIRST_TOKEN_WITHIN)
-    assert real.per_100 == pytest.approx(simulated.per_100, abs=LOADS_PER_100_WITHIN)
+    assert real.loading_s == pytest.approx(simulated.loading_s, rel=LOADING_WITHIN)
+    assert real.per_100 > simulated.least_per_100 - LOADS_PER_100_WITHIN
+    assert real.per_100 < simulated.most_per_100 + LOADS_PER_100_WITHIN
 
 
 @pytest.mark.parametrize("peer", PEERS)

@@ -34,7 +34,6 @@ ABLATIONS: Final[dict[str, Tuning]] = {
     "no batching by model": replace(_D, batching=False),
     "no prefix term": replace(_D, prefix_term=False),
     "cached prompts may be lost": replace(_D, lost_prompts=0.0),
-    "cached prompts go not first": replace(_D, cached_first=0.0),
     "no heat term": replace(_D, heat_term=False),
     "no fairness": replace(_D, fairness=False),
     "no price of waste": replace(_D, waste_price=0.0),

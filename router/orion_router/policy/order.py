@@ -4,9 +4,8 @@ First who waited beyond the starvation bound, the longest first. Then by class; 
 that waited long counts as interactive. Within a class those whose own deadline presses come first:
 who would miss it by waiting until the queue is empty, and can still keep it. They go by the last
 moment at which they have to begin, all others by a moment in seconds: when the request was
-accepted, later by a share of its own work (short ones pass), earlier where a board still has its
-prompt (the next request would push it out), later by the seconds of work that its source had beyond
-its share, and by what the same source has waiting before it.
+accepted, later by a share of its own work (short ones pass), by the seconds of work that its source
+had beyond its share, and by what the same source has waiting before it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ class Turn(NamedTuple):
     """By its deadline: what comes later does not overtake it, like a starving one."""
 
 
-NOTHING: Mapping[str, float] = {}
 Entry = tuple[int, float, float, str, int, Waiting, float]
 """By what it is sorted: rank, moment, score and name; then where it was, itself, and its work."""
 
@@ -42,15 +40,12 @@ def in_turn(
     drain_s: float,
     service_s: Mapping[str, float],
     usage_s: Mapping[str, float],
-    saved_s: Mapping[str, float] = NOTHING,
 ) -> list[Turn]:
-    """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty.
-    `saved_s`: what a board that has the beginning of its prompt saves a request."""
+    """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty."""
     bound_s = starvation_s + tuning.drain_factor * drain_s
     items = list(queue)
     sources = {item.meta.source for item in items}
     fair = tuning.fairness and len(sources) > 1
-    cached_first, cached_first_s = tuning.cached_first, tuning.cached_first_s
     patience, batch_ages_s = tuning.patience, tuning.batch_ages_s
     starving: list[tuple[float, float, str, int, Waiting]] = []
     rest: list[Entry] = []
@@ -64,8 +59,6 @@ def in_turn(
         work_s = service_s.get(request_id, 0.0)
         moment_s = score % CLASS_SCORE / 1000.0 + patience * work_s
         rank = 3 if meta.priority == "batch" and waited_s < batch_ages_s else 1
-        if saved_s and request_id in saved_s:
-            moment_s -= min(cached_first_s, cached_first * saved_s[request_id])
         if meta.deadline_ms is not None:
             slack_s = left_s(item, now_s) - work_s
             if 0.0 <= slack_s < drain_s:

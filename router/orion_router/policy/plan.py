@@ -100,7 +100,7 @@ class Planning:
         service_s = self._service_s(queue)
         drain_s = fsum(service_s.values()) / self._prices.slots
         turns = in_turn(queue, self._now_s, self._tuning, starvation_s, drain_s, service_s,
-                        self._beliefs.usage_s, self._recall.saved_s)  # fmt: skip
+                        self._beliefs.usage_s)  # fmt: skip
         still_open = {} if whole else open_until(turns, self.lanes)
         end = len(turns) - 1 if whole else max(still_open.values(), default=-1)
         for position, (item, starving, pressed) in enumerate(turns):

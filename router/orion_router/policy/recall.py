@@ -25,13 +25,11 @@ class Recall:
         """Per board and model, of each prompt there whether what runs leaves it."""
         self.cached: dict[str, Mapping[str, int]] = {}
         """Per request and board, the tokens that need not be read there; only where there are."""
-        self.saved_s: dict[str, float] = {}
-        """Per request, the seconds that the best of the boards that it may go to saves, as if it
-        were an average one; of boards for which it pays to wait."""
 
     def of(self, item: Waiting, model: str, cached: Mapping[str, int], prefill_s: float) -> int:
-        """The most tokens of its prompt that a board will not have to read, of those `cached` now.
-        `prefill_s`: per token, on an average board."""
+        """The most tokens of its prompt that a board which it may go to will not have to read, of
+        those `cached` now, and if it is free before they would be read. `prefill_s`: per token, on
+        an average board."""
         meta, places, most = item.meta, self.places, 0
         cached = self.lasting(meta, model, cached)
         for name, tokens in cached.items():
@@ -46,8 +44,6 @@ class Recall:
                 most = tokens
         if cached:
             self.cached[item.request_id] = cached
-        if most:
-            self.saved_s[item.request_id] = most * prefill_s
         return most
 
     def lasting(self, meta: Meta, model: str, cached: Mapping[str, int]) -> Mapping[str, int]:

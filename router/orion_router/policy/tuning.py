@@ -25,11 +25,6 @@ class Tuning:
     patience: float = 0.5
     """A request lets those pass that came later by less than so many times its own work: who asks
     for a minute of a board's time can wait for a few answers of seconds."""
-    cached_first: float = 1.0
-    """A request whose prompt a board still has in part goes before those that came earlier by less
-    than so many times what that saves: the next one pushes it out."""
-    cached_first_s: float = 10.0
-    """At most so much: what one source gains by it is no more than others hardly notice."""
     last_replica: float = 0.8
     """Price of pushing a model out of the only board that has it in memory, in times of what
     loading it from that board's disk takes."""

@@ -13,9 +13,8 @@ from orion_router.fleet import Node
 from orion_router.held import Held
 from orion_router.learned_documents import documents
 from orion_router.learning.learner import Learner
-from orion_router.policy import Waiting, assign
+from orion_router.policy import Tuning, Waiting, assign
 
-TUNING = replace(FIXED, cached_first=3.0)
 PAUSE_S = 30.0
 SIZE_BYTES = 720_000_000
 """80 ms for a token of an answer, 11.4 ms for one of a prompt, a load of 10.5 s."""
@@ -64,12 +63,14 @@ class Home:
                 at_s = until_s - 4000.0 + conversation * 200.0 + turn * (10.0 + PAUSE_S)
                 self.ran(f"{name}-{conversation}-", turn, on, at_s)
 
-    def given(self, *queue: Waiting, now_s: float, load: dict[str, dict[str, Held]] | None = None
-              ) -> dict[str, str]:  # fmt: skip
+    def given(
+        self, *queue: Waiting, now_s: float, load: dict[str, dict[str, Held]] | None = None,
+        tuning: Tuning = FIXED,
+    ) -> dict[str, str]:  # fmt: skip
         """Which request goes to which board now."""
         beliefs = self.learner.beliefs(now_s)
         decisions = assign(queue, self.fleet, load or {}, now_s, Routing(), beliefs=beliefs,
-                           tuning=TUNING)  # fmt: skip
+                           tuning=tuning)  # fmt: skip
         return {each.request_id: each.node for each in decisions if each.verdict == "assign"}
 
 
@@ -150,15 +151,16 @@ def test_its_own_turn_pushes_out_nothing_of_another_conversation() -> None:
     assert home.given(talk, now_s=1001.0, load=running("z", 3)) == {"x": "b"}
 
 
-def test_whose_prompt_is_still_there_goes_first() -> None:
-    """One board, which has x: another request came five seconds before x's next turn; one that came
-    a minute before keeps its turn."""
+def test_what_a_board_still_has_is_no_work() -> None:
+    """One board, which has x: of two that came together the shorter one goes first, and x's next
+    turn of 1,200 tokens is shorter than a first one of 800."""
     home = Home(board("a"))
     home.ran("x", 2, "a", 1000.0)
-    later = asks("x", 3, 1005.0)
+    short_first = replace(FIXED, patience=1.0)
+    new, later = asks("new", 2, 1005.0), asks("x", 3, 1005.0)
 
-    assert home.given(asks("new", 1, 1000.0), later, now_s=1006.0) == {"x": "a"}
-    assert home.given(asks("new", 1, 960.0), later, now_s=1006.0) == {"new": "a"}
+    assert home.given(new, later, now_s=1006.0, tuning=short_first) == {"x": "a"}
+    assert home.given(new, asks("y", 3, 1005.0), now_s=1006.0, tuning=short_first) == {"new": "a"}
 
 
 def test_how_conversations_go_on_is_kept_over_a_restart() -> None:

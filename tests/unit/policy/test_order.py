@@ -20,11 +20,10 @@ def turns(
     drain_s: float = 0.0,
     work_s: float | dict[str, float] = 10.0,
     usage_s: dict[str, float] | None = None,
-    saved_s: dict[str, float] | None = None,
 ) -> list[Turn]:
     """`work_s`: of each request, or of those named."""
     known = work_s if isinstance(work_s, dict) else {i.request_id: work_s for i in items}
-    return in_turn(items, now_s, tuning, 60.0, drain_s, known, usage_s or {}, saved_s or {})
+    return in_turn(items, now_s, tuning, 60.0, drain_s, known, usage_s or {})
 
 
 def order(*items: Waiting, **facts: object) -> str:
@@ -210,47 +209,3 @@ def test_sources_take_turns_among_the_pressed_too() -> None:
     late = waiting(request_id="y", since_s=91.0, source="y", deadline_ms=30_000)
 
     assert order(*many, late, drain_s=60.0) == "0y12"
-
-
-def test_whose_prompt_a_board_still_has_goes_before_others() -> None:
-    """By three times the seconds that it saves: 3.3 s of reading are worth a wait of 9.9."""
-    first = waiting(request_id="a", since_s=90.0)
-    known = waiting(request_id="b", since_s=99.0)
-    tuning = replace(TUNING, cached_first=3.0)
-
-    assert order(first, known, tuning=tuning, saved_s={"b": 3.3}) == "ba"
-    assert order(first, known, tuning=tuning, saved_s={"b": 2.9}) == "ab"
-    assert order(first, known, saved_s={"b": 3.3}) == "ab"
-    assert order(first, known, tuning=tuning, saved_s={"a": 0.1}) == "ab"
-
-
-def test_a_cached_prompt_is_no_way_past_who_starves_or_another_class() -> None:
-    """It counts among equals."""
-    tuning = replace(TUNING, cached_first=3.0)
-    starving = waiting(request_id="s", since_s=0.0)
-    batch = waiting(request_id="b", since_s=90.0, priority="batch")
-
-    assert order(waiting(request_id="a", since_s=95.0), starving, batch, tuning=tuning,
-                 saved_s={"a": 1.0, "b": 900.0}) == "sab"  # fmt: skip
-
-
-def test_no_cached_prompt_is_worth_more_than_its_bound() -> None:
-    """Half a minute here, however long the conversation is."""
-    tuning = replace(TUNING, cached_first=3.0)
-    known = waiting(request_id="b", since_s=99.0)
-
-    assert order(waiting(request_id="a", since_s=69.5), known, tuning=tuning,
-                 saved_s={"b": 900.0}) == "ba"  # fmt: skip
-    assert order(waiting(request_id="a", since_s=68.5), known, tuning=tuning,
-                 saved_s={"b": 900.0}) == "ab"  # fmt: skip
-
-
-def test_who_is_pressed_goes_by_the_deadline_alone() -> None:
-    """A cached prompt makes its last moment no earlier."""
-    tuning = replace(TUNING, cached_first=3.0)
-    pressed = waiting(request_id="p", since_s=99.0, deadline_ms=40_000)
-    other = waiting(request_id="q", since_s=99.0, deadline_ms=39_000)
-
-    found = order(pressed, other, tuning=tuning, drain_s=60.0, saved_s={"p": 9.0})
-
-    assert found == order(pressed, other, tuning=tuning, drain_s=60.0) == "qp"

@@ -39,7 +39,7 @@ def test_what_runs_there_may_push_the_prompt_out() -> None:
 
 
 def test_a_step_remembers_what_saves_time() -> None:
-    """The most tokens, and their seconds on an average board; nothing where there are none."""
+    """The most tokens; nothing where there are none."""
     lanes = [lane(node("a", ("m1",)), RUNNING), lane(node("b", ("m1",)))]
     item = waiting("m1", request_id="w", prefixes=TALK, input_tokens=400)
     recall = Recall(beliefs(prompts=kept(lasts=False)), lanes)
@@ -47,7 +47,6 @@ def test_a_step_remembers_what_saves_time() -> None:
     assert recall.of(waiting("m1", request_id="o", prefixes=TALK), M1, {"a": 300}, 0.01) == 0
     assert recall.of(item, M1, {"a": 300, "b": 200}, 0.01) == 200
     assert recall.cached == {"w": {"b": 200}}
-    assert recall.saved_s == {"w": 2.0}
     assert recall.places == {"a": 0, "b": 1}
 
 
@@ -124,7 +123,6 @@ def test_a_board_that_is_busy_for_longer_than_it_saves_is_no_help() -> None:
 
     assert recall.of(item, M1, {"a": 300}, 0.01) == 0
     assert recall.cached == {"w": {"a": 300}}
-    assert recall.saved_s == {}
     assert recall.of(item, M1, {"a": 300}, 1.0) == 300
 
 
