@@ -11,7 +11,6 @@ from orion_contracts.facts import Facts
 from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Node
 from orion_router.held import Held
-from orion_router.learned_documents import documents
 from orion_router.learning.learner import Learner
 from orion_router.policy import Tuning, Waiting, assign
 
@@ -161,14 +160,3 @@ def test_what_a_board_still_has_is_no_work() -> None:
 
     assert home.given(new, later, now_s=1006.0, tuning=short_first) == {"x": "a"}
     assert home.given(new, asks("y", 3, 1005.0), now_s=1006.0, tuning=short_first) == {"new": "a"}
-
-
-def test_how_conversations_go_on_is_kept_over_a_restart() -> None:
-    """With the lengths of answers."""
-    home, again = Home(board("a"), board("b")), Learner()
-    home.talked("x", "b", 500.0)
-    kept = documents(home.learner, ["a"])
-    documents(again, ["a"])["returns"].load(kept["returns"].dump())
-
-    assert again.returns.dump() == home.learner.returns.dump()
-    assert again.returns.share("interactive") > 0.7
