@@ -66,9 +66,10 @@ class Cache:
 
     def lasts(self, running: Sequence[Running]) -> dict[str, bool]:
         """Of each prompt, by its last hash, whether it is still there when those that run have been
-        read. One that a running one goes on with is part of that. Where nothing is known of the
-        room, nothing is said: only who relies on a prompt can tell."""
-        if not (self.told or self.tight):
+        read. One that a running one goes on with is part of that. Unless a prompt was missed there,
+        or the slots are all that there is, nothing is said: rooms are told in bytes and reckoned
+        in tokens, and only who relies on a prompt can tell."""
+        if not (self.tight or (self.told and not self.room_tokens)):
             return {}
         continued = {entry.leaf for chain, _ in running if (entry := self.find(chain)[1])}
         found = dict.fromkeys(continued, True)

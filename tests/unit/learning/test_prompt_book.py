@@ -277,10 +277,21 @@ def test_rooms_are_taken_all_or_none() -> None:
     assert book.rooms("a") == {}
 
 
+def with_room(tokens: int, *chains: Chain) -> PromptBook:
+    """A board that was told so much room, on which a prompt beyond its slot was missed once."""
+    book = PromptBook()
+    for name in ("m", "n", "m"):
+        took_s = 1.0 if book.boards() else 0.0
+        book.used("a", M1, talk(name, 100), 0, 1, took_s, took_s)
+    book.forget("a", M1)
+    for chain in chains:
+        book.used("a", M1, chain, 0, most_tokens=tokens)
+    return book
+
+
 def test_what_runs_pushes_out_what_the_slot_held() -> None:
-    """Where its room was told: 210 tokens and half of the 100 fit into 260, 211 do not."""
-    told = PromptBook()
-    told.used("a", M1, X1, 0, most_tokens=260)
+    """210 tokens and half of the 100 fit into a room of 260, 211 do not."""
+    told = with_room(260, X1)
 
     assert told.lasts("a", M1, [(Y1, 200)]) == {"x0": True}
     assert told.lasts("a", M1, [(Y1, 210)]) == {"x0": True}
@@ -290,12 +301,20 @@ def test_what_runs_pushes_out_what_the_slot_held() -> None:
     assert told.lasts("b", M1, [(Y1, 900)]) == {}
 
 
+def test_a_room_that_was_only_told_is_tried() -> None:
+    """It is told in bytes and reckoned in tokens; one without any room is what it is."""
+    told, none = PromptBook(), PromptBook()
+    told.used("a", M1, X1, 0, most_tokens=260)
+    none.used("a", M1, X1, 0, most_tokens=0)
+
+    assert told.lasts("a", M1, [(Y1, 900)]) == {}
+    assert none.lasts("a", M1, [(Y1, 1)]) == {"x0": False}
+
+
 def test_a_turn_that_runs_is_part_of_its_conversation() -> None:
     """Two prompts of 100 in a room of 300: y's own next turn of 200 takes the place of y's last, so
     x stays; another conversation of that size would push out both."""
-    told = PromptBook()
-    for chain in (X1, Y1):
-        told.used("a", M1, chain, 0, most_tokens=300)
+    told = with_room(300, X1, Y1)
 
     assert told.lasts("a", M1, [(talk("y", 100, 200), 200)]) == {"y0": True, "x0": True}
     assert told.lasts("a", M1, [(Z1, 260)]) == {"y0": False, "x0": False}
