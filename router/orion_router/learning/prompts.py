@@ -86,8 +86,9 @@ class PromptBook:
         if entry is not None:
             cache.entries.pop(depth)
         leaf, tokens = chain[-1]
-        if read_tokens > 0:  # engines of old count only what was not cached
-            tokens = min(tokens, max(read_tokens, entry.tokens if entry else 0))
+        if read_tokens > 0:  # only a fraction far beyond what engines leave uncounted is a cut
+            read = max(read_tokens, entry.tokens if entry else 0)
+            tokens = read if tokens > 4 * read else tokens
         cache.put(leaf, tokens + output_tokens, now_s, returns)
         self._reindex(node, model)
 

@@ -356,7 +356,7 @@ def test_an_engine_that_counts_only_new_tokens_is_seen_through() -> None:
     book.used("a", M1, X1, 50, read_tokens=100)
     book.used("a", M1, X2, 50, read_tokens=50)
 
-    assert book.kept(M1, talk("x", 100, 200, 300)) == {"a": 200}
+    assert book.kept(M1, talk("x", 100, 200, 300)) == {"a": 250}
 
 
 def test_a_board_that_is_no_more_is_forgotten() -> None:
