@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m orion_lab.study", description=__doc__)
     parser.add_argument("part", choices=("quick", "full", "heat"))
-    parser.add_argument("--seeds", type=int, default=8, help="paired seeds (default: 8)")
+    parser.add_argument("--seeds", type=int, help="paired seeds (default: 8; of full 16)")
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--cache", type=Path, default=CACHE, help=f"default: {CACHE}")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="default: docs")
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return show(asked.docs)
     saved, began_s = Saved(asked.cache), time.monotonic()
-    seeds = matrix.SEEDS[: asked.seeds]
+    seeds = (matrix.SEEDS if asked.part == "quick" else matrix.MANY_SEEDS)[: asked.seeds]
     peers, groups = tuple(PEERS), matrix.MAIN_GROUPS
     if asked.part == "quick":
         peers, groups = tuple(matrix.QUICK_POLICIES[1:]), matrix.QUICK_GROUPS

@@ -41,7 +41,11 @@ ABLATIONS: Final[dict[str, Tuning]] = {
     "no margin": replace(_D, margin_s=0.0),
     "margin 15 s": replace(_D, margin_s=15.0),
     "decoding weighs half": replace(_D, decode_weight=0.5),
-    "fixed bound": replace(_D, drain_factor=0.0),
+    "fixed bound": replace(_D, drain_factor=0.0, drain_factor_crowded=0.0),
+    "short ones do not pass": replace(_D, patience=0.0, patience_crowded=0.0),
+    "a crowd is nothing special": replace(
+        _D, drain_factor_crowded=_D.drain_factor, patience_crowded=_D.patience
+    ),
     "no class ageing": replace(_D, batch_ages_s=1e9),
 }
 """Each is `ours` with one thing changed."""

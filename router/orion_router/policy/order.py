@@ -4,8 +4,9 @@ First who waited beyond the starvation bound, the longest first. Then by class; 
 that waited long counts as interactive. Within a class those whose own deadline presses come first:
 who would miss it by waiting until the queue is empty, and can still keep it. They go by the last
 moment at which they have to begin, all others by a moment in seconds: when the request was
-accepted, later by a share of its own work (short ones pass), by the seconds of work that its source
-had beyond its share, and by what the same source has waiting before it.
+accepted, later by a share of its own work (short ones pass, the farther the longer the queue), by
+the seconds of work that its source had beyond its share, and by what the same source has waiting
+before it.
 """
 
 from __future__ import annotations
@@ -42,11 +43,16 @@ def in_turn(
     usage_s: Mapping[str, float],
 ) -> list[Turn]:
     """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty."""
-    bound_s = starvation_s + tuning.drain_factor * drain_s
     items = list(queue)
+    crowded = 0.0
+    if drain_s > tuning.crowded_from_s:
+        crowded = crowding(drain_s * _urgent_share(items, service_s), tuning)
+    factor = tuning.drain_factor + crowded * (tuning.drain_factor_crowded - tuning.drain_factor)
+    bound_s = starvation_s + factor * drain_s
     sources = {item.meta.source for item in items}
     fair = tuning.fairness and len(sources) > 1
-    patience, batch_ages_s = tuning.patience, tuning.batch_ages_s
+    patience = tuning.patience + crowded * (tuning.patience_crowded - tuning.patience)
+    batch_ages_s = tuning.batch_ages_s
     starving: list[tuple[float, float, str, int, Waiting]] = []
     rest: list[Entry] = []
     for at, item in enumerate(items):
@@ -71,6 +77,21 @@ def in_turn(
     late = [Turn(entry[4], True) for entry in starving]
     # Half the time of calling the class, once for each that waits.
     return late + [tuple.__new__(Turn, (e[5], False, e[0] % 2 == 0)) for e in rest]
+
+
+def crowding(drain_s: float, tuning: Tuning) -> float:
+    """From 0 to 1, how long the queue is: see `Tuning.crowded_s`."""
+    beyond_s = drain_s - tuning.crowded_from_s
+    if beyond_s <= 0.0:
+        return 0.0
+    return min(1.0, beyond_s / (tuning.crowded_s - tuning.crowded_from_s))
+
+
+def _urgent_share(items: Iterable[Waiting], service_s: Mapping[str, float]) -> float:
+    """Of the work that waits, how much is not of class batch: only that is in others' way."""
+    works = [(service_s.get(i.request_id, 0.0), i.meta.priority == "batch") for i in items]
+    work_s = fsum([mine_s for mine_s, _ in works])
+    return 1.0 - fsum([mine_s for mine_s, batch in works if batch]) / work_s if work_s else 1.0
 
 
 def _in_fairness(entries: Iterable[Entry], penalty_s: Mapping[str, float]) -> list[Entry]:

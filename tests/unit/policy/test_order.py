@@ -91,6 +91,47 @@ def test_the_bound_grows_with_the_time_the_queue_takes() -> None:
     assert not starves(20.0, 0.5)
 
 
+def test_in_a_crowd_the_bound_takes_more_of_the_drain_time() -> None:
+    """Evenly between the two factors, and no more than the second one."""
+    tuning = replace(FIXED, drain_factor=0.5, drain_factor_crowded=1.0)
+
+    def bound_s(drain_s: float) -> int:
+        """The last whole second at which a request is not starving."""
+        item = waiting(request_id="a", since_s=0.0)
+        found = (turns(item, drain_s=drain_s, tuning=tuning, now_s=float(s)) for s in range(600))
+        return next(s for s, each in enumerate(found) if each[0].starving) - 1
+
+    assert [bound_s(drain_s) for drain_s in (0.0, 100.0, 200.0, 300.0, 400.0)] == [
+        60, 60 + 50, 60 + 150, 60 + 300, 60 + 400,
+    ]  # fmt: skip
+
+
+def test_in_a_crowd_short_requests_pass_from_farther_away() -> None:
+    """A request of 10 s lets one of 1 s pass that came within so many times the difference."""
+    long = waiting(request_id="l", since_s=60.0)
+    work = {"l": 10.0, "s": 1.0}
+
+    def passes(after_s: float, drain_s: float) -> bool:
+        short = waiting(request_id="s", since_s=60.0 + after_s, priority="interactive")
+        tuning = replace(FIXED, patience=1.0, patience_crowded=3.0)
+        return order(short, long, drain_s=drain_s, tuning=tuning, work_s=work) == "sl"
+
+    for drain_s, times in ((0.0, 1), (100.0, 1), (200.0, 2), (300.0, 3), (5000.0, 3)):
+        assert passes(9.0 * times - 0.1, drain_s), drain_s
+        assert not passes(9.0 * times + 0.1, drain_s), drain_s
+
+
+def test_a_backlog_of_batch_requests_is_no_crowd_for_the_others() -> None:
+    """Whoever waits for an answer is not in its way, however long it takes to drain."""
+    long, short = waiting(request_id="l", since_s=90.0), waiting(request_id="s", since_s=99.0)
+    backlog = [waiting(request_id=str(i), since_s=99.0, priority="batch") for i in range(3)]
+    work = {"l": 10.0, "s": 1.0, **{str(i): 100.0 for i in range(3)}}
+    tuning = replace(FIXED, patience_crowded=3.0)
+
+    assert order(long, short, drain_s=300.0, tuning=tuning, work_s=work) == "sl"
+    assert order(long, short, *backlog, drain_s=300.0, tuning=tuning, work_s=work)[:2] == "ls"
+
+
 def test_sources_take_turns_by_seconds_of_work() -> None:
     """One source queued four at once, another came a second later: it is second, not fifth."""
     many = [waiting(request_id=str(i), since_s=90.0, score=i, source="x") for i in range(4)]

@@ -274,7 +274,8 @@ def test_a_later_request_takes_nothing_from_an_earlier_one_without_batching(
     last = replace(late, meta=replace(late.meta, source="", priority="batch"), since_s=NOW_S,
                    score=NOW_S * 1000.0 + 99.0)  # fmt: skip
     queue = tuple(replace(w, meta=replace(w.meta, source="")) for w in world.queue)
-    tuning = replace(PLAIN_PRICE, batching=False, patience=0.0, drain_factor=0.0)
+    tuning = replace(PLAIN_PRICE, batching=False, patience=0.0, drain_factor=0.0,
+                     patience_crowded=0.0, drain_factor_crowded=0.0)  # fmt: skip
     before = given_to(plan(replace(world, queue=queue), tuning))
     after = given_to(plan(replace(world, queue=(*queue, last)), tuning))
 
@@ -359,9 +360,10 @@ def test_starving_before_interactive_before_batch(
     """In any order of the queue; each request has exactly one turn."""
     queue = queue_of(rows)
     work = {item.request_id: rng.uniform(0, 60) for item in queue}
-    found = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
+    tuning = replace(DEFAULT_TUNING, drain_factor=1.0)
+    found = in_turn(queue, 2000.0, tuning, 60.0, drain_s, work, {"s": 90.0})
     rng.shuffle(queue)
-    again = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
+    again = in_turn(queue, 2000.0, tuning, 60.0, drain_s, work, {"s": 90.0})
 
     def rank(item: Waiting) -> int:
         if 2000.0 - item.since_s > 60.0 + drain_s:
