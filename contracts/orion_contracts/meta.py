@@ -30,7 +30,8 @@ class Meta:
     output_tokens: int = 0
     """What to reckon with where nothing was learned: the limit, or a default."""
     output_limit: int = 0
-    """The most that the client lets the engine write; 0: it gave no limit."""
+    """The most that the client lets the engine write; 0: it gave no limit. Embeddings: 1, the least
+    that can be said of what writes nothing."""
     deadline_ms: int | None = None
     num_ctx: int | None = None
     pin: str = ""
@@ -78,7 +79,7 @@ def describe(
         session=request.session,
         input_tokens=tokens,
         output_tokens=limit or DEFAULT_OUTPUT_TOKENS,
-        output_limit=limit,
+        output_limit=1 if request.operation == "embed" else limit,
         deadline_ms=request.deadline_ms,
         num_ctx=num_ctx if isinstance(num_ctx, int) else None,
         pin=pin,

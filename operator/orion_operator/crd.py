@@ -12,7 +12,7 @@ from orion_operator.fields import defaults_of, schema_of
 from orion_operator.spec import ClusterSpec
 from orion_operator.status_types import ClusterStatus
 
-REVISION = 2
+REVISION = 3
 """Raised with every change of the schema: an operator applies its own only over an older one."""
 
 COLUMNS = (

@@ -44,15 +44,12 @@ def in_turn(
 ) -> list[Turn]:
     """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty."""
     items = list(queue)
-    crowded = 0.0
-    if drain_s > tuning.crowded_from_s:
-        crowded = crowding(drain_s * _urgent_share(items, service_s), tuning)
-    factor = tuning.drain_factor + crowded * (tuning.drain_factor_crowded - tuning.drain_factor)
-    bound_s = starvation_s + factor * drain_s
+    crowded = crowding(items, now_s, drain_s, service_s, tuning)
+    bound_s = bound(starvation_s, drain_s, crowded, tuning)
     sources = {item.meta.source for item in items}
     fair = tuning.fairness and len(sources) > 1
     patience = tuning.patience + crowded * (tuning.patience_crowded - tuning.patience)
-    batch_ages_s = tuning.batch_ages_s
+    most_s, batch_ages_s = tuning.patience_most_s, tuning.batch_ages_s
     starving: list[tuple[float, float, str, int, Waiting]] = []
     rest: list[Entry] = []
     for at, item in enumerate(items):
@@ -63,7 +60,8 @@ def in_turn(
             starving.append((asked_s, score, request_id, at, item))
             continue
         work_s = service_s.get(request_id, 0.0)
-        moment_s = score % CLASS_SCORE / 1000.0 + patience * work_s
+        later_s = patience * work_s
+        moment_s = score % CLASS_SCORE / 1000.0 + (later_s if later_s < most_s else most_s)
         rank = 3 if meta.priority == "batch" and waited_s < batch_ages_s else 1
         if meta.deadline_ms is not None:
             slack_s = left_s(item, now_s) - work_s
@@ -79,19 +77,41 @@ def in_turn(
     return late + [tuple.__new__(Turn, (e[5], False, e[0] % 2 == 0)) for e in rest]
 
 
-def crowding(drain_s: float, tuning: Tuning) -> float:
-    """From 0 to 1, how long the queue is: see `Tuning.crowded_s`."""
-    beyond_s = drain_s - tuning.crowded_from_s
-    if beyond_s <= 0.0:
+def overdue(
+    item: Waiting, now_s: float, starvation_s: float, drain_s: float, tuning: Tuning
+) -> bool:
+    """Whether the only one that waits would be starving; `drain_s`: of its own work."""
+    crowded = crowding([item], now_s, drain_s, {item.request_id: 1.0}, tuning)
+    return now_s - item.asked_s > bound(starvation_s, drain_s, crowded, tuning)
+
+
+def bound(starvation_s: float, drain_s: float, crowded: float, tuning: Tuning) -> float:
+    """How long a request waits before nobody overtakes it any more, in seconds."""
+    more = tuning.drain_factor_crowded - tuning.drain_factor
+    return starvation_s + (tuning.drain_factor + crowded * more) * drain_s
+
+
+def crowding(
+    items: Iterable[Waiting],
+    now_s: float,
+    drain_s: float,
+    service_s: Mapping[str, float],
+    tuning: Tuning,
+) -> float:
+    """From 0 to 1, how long the queue is: see `Tuning.crowded_s`. Work of class batch that is not
+    old is in nobody's way."""
+    from_s = tuning.crowded_from_s
+    if drain_s <= from_s:
         return 0.0
-    return min(1.0, beyond_s / (tuning.crowded_s - tuning.crowded_from_s))
-
-
-def _urgent_share(items: Iterable[Waiting], service_s: Mapping[str, float]) -> float:
-    """Of the work that waits, how much is not of class batch: only that is in others' way."""
-    works = [(service_s.get(i.request_id, 0.0), i.meta.priority == "batch") for i in items]
+    young_s = now_s - tuning.batch_ages_s
+    works = [
+        (service_s[each.request_id], each.meta.priority == "batch" and each.asked_s > young_s)
+        for each in items
+    ]
     work_s = fsum([mine_s for mine_s, _ in works])
-    return 1.0 - fsum([mine_s for mine_s, batch in works if batch]) / work_s if work_s else 1.0
+    batch_s = fsum([mine_s for mine_s, of_batch in works if of_batch])
+    urgent_s = drain_s * (1.0 - batch_s / work_s) if batch_s else drain_s
+    return max(0.0, min(1.0, (urgent_s - from_s) / (tuning.crowded_s - from_s)))
 
 
 def _in_fairness(entries: Iterable[Entry], penalty_s: Mapping[str, float]) -> list[Entry]:

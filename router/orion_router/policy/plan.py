@@ -19,7 +19,7 @@ from orion_router.policy.costs import Costs, Offered, particular, plain
 from orion_router.policy.deadlines import hopeless
 from orion_router.policy.horizon import foreseen, open_until
 from orion_router.policy.lanes import Lane
-from orion_router.policy.order import in_turn
+from orion_router.policy.order import in_turn, overdue
 from orion_router.policy.pins import Pins
 from orion_router.policy.prices import FREE, NOWHERE, prices
 from orion_router.policy.recall import Recall
@@ -61,7 +61,7 @@ class Planning:
         self._work: dict[str, tuple[Column, float]] = {}
         """Per request: its model on all lanes, and the tokens that are expected of it."""
         self._told: dict[str, tuple[Sequence[Row], Sequence[float], Mapping[int, Place]]] = {}
-        """What was reckoned for those that may be given to a board now, and for a single one."""
+        """What was reckoned for those that may be given to a board now."""
         self.prospects: dict[str, Prospect] = {}
         self.hopeless: set[str] = set()
         """Requests that no board can begin to answer before their deadline."""
@@ -90,8 +90,7 @@ class Planning:
     def run(
         self, queue: Sequence[Waiting], starvation_s: float, pinned: Pins, whole: bool = False
     ) -> list[tuple[Waiting, Lane]]:
-        """What to give to boards now. `whole`: plan to the end of the queue, for `prospects`;
-        otherwise only until nothing can change what is due."""
+        """What to give to boards now; `whole`: plan to the end of the queue, for `prospects`."""
         if not queue or not (self.lanes and (whole or self.free)):
             return []
         if len(queue) == 1 and not whole:
@@ -120,8 +119,9 @@ class Planning:
             return []
         self._alone = True
         self._prices = prices(self.lanes, self._elsewhere, 1, self._tuning)
-        bound_s += self._tuning.drain_factor * fsum(self._service_s([item]).values())
-        at = self._put(item, pinned(item), self._now_s - item.asked_s > bound_s)
+        drain_s = self._service_s([item])[item.request_id] / self._prices.slots
+        late = overdue(item, self._now_s, bound_s, drain_s, self._tuning)
+        at = self._put(item, pinned(item), late)
         return [] if at is None else [(each, self.lanes[at]) for each in self.lanes[at].due()]
 
     def _service_s(self, queue: Sequence[Waiting]) -> dict[str, float]:

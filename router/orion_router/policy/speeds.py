@@ -16,6 +16,9 @@ STORAGE_BYTES_PER_S = 72e6
 """An SD card: the slowest that is common. Set `storage` of a board that has an SSD."""
 LOAD_FIXED_S = 0.5
 PAGE_CACHE_BYTES_PER_S = 4e9
+LEAST, MOST = 1e-6, 1e9
+"""No board's rate or load time is beyond these: such a figure is left out, or sums of it would make
+every estimate infinite."""
 UNKNOWN_BYTES = 1_000_000_000
 """Size of a model whose file nobody has listed."""
 
@@ -62,7 +65,7 @@ def speed(
 def _first(figures: tuple[Learned, ...], name: str) -> float | None:
     for each in figures:
         value: float | None = getattr(each, name)
-        if value is not None and value > 0:
+        if value is not None and LEAST < value < MOST:
             return value
     return None
 

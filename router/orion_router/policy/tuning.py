@@ -28,8 +28,9 @@ class Tuning:
     """A request lets those pass that came later by less than so many times its own work: who asks
     for a minute of a board's time can wait for a few answers of seconds."""
     patience_crowded: float = 8.0
-    """The same in a crowd: the longer all wait, the more are helped by short ones going first, and
-    the less it adds to what a long one waits anyway."""
+    """The same in a crowd: the longer all wait, the more are helped by short ones going first."""
+    patience_most_s: float = 240.0
+    """No request lets those pass that came later than this, however much work it is."""
     crowded_from_s: float = 100.0
     """From so much drain time of what is not of class batch, the two above move evenly to what
     they are in a crowd ..."""

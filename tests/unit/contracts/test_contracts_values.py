@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -66,6 +67,17 @@ def test_meta_holds_no_prompt() -> None:
     assert b"secret" not in meta.to_bytes()
     assert (meta.input_tokens, meta.output_tokens, meta.num_ctx) == (251, 7, 2048)
     assert meta.pin == "pi-a"
+
+
+def test_an_embedding_is_expected_to_write_next_to_nothing() -> None:
+    """Whatever limit came with it: a plan would reckon with an answer's length otherwise."""
+    request = InferenceRequest(
+        request_id="i", model="m", timestamp="t", source="s", operation="embed",
+        messages=({"role": "user", "content": "x"},), options={"num_predict": 700},
+    )  # fmt: skip
+
+    assert describe(request).output_limit == 1
+    assert describe(replace(request, operation="chat")).output_limit == 700
 
 
 @pytest.mark.parametrize("hostile", [{"num_predict": "x"}, {"num_predict": -1}, {"num_ctx": []}])

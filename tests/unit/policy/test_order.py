@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import permutations
 
 from builders.fleets import waiting
-from builders.worlds import FIXED
+from builders.worlds import FIXED, about
 from orion_router.policy import Tuning, Waiting
-from orion_router.policy.order import Turn, in_turn
+from orion_router.policy.order import Turn, crowding, in_turn, overdue
 
 TUNING = FIXED
 
@@ -121,15 +121,55 @@ def test_in_a_crowd_short_requests_pass_from_farther_away() -> None:
         assert not passes(9.0 * times + 0.1, drain_s), drain_s
 
 
-def test_a_backlog_of_batch_requests_is_no_crowd_for_the_others() -> None:
-    """Whoever waits for an answer is not in its way, however long it takes to drain."""
-    long, short = waiting(request_id="l", since_s=90.0), waiting(request_id="s", since_s=99.0)
-    backlog = [waiting(request_id=str(i), since_s=99.0, priority="batch") for i in range(3)]
-    work = {"l": 10.0, "s": 1.0, **{str(i): 100.0 for i in range(3)}}
-    tuning = replace(FIXED, patience_crowded=3.0)
+def test_nobody_lets_those_pass_that_came_minutes_later() -> None:
+    """However much work a request is: four minutes and not more, by the default."""
+    long = waiting(request_id="l", since_s=0.0)
+    work = {"l": 1000.0, "s": 1.0}
 
-    assert order(long, short, drain_s=300.0, tuning=tuning, work_s=work) == "sl"
-    assert order(long, short, *backlog, drain_s=300.0, tuning=tuning, work_s=work)[:2] == "ls"
+    def passes(after_s: float) -> bool:
+        short = waiting(request_id="s", since_s=after_s)
+        tuning = replace(FIXED, patience_crowded=8.0, patience_most_s=240.0)
+        found = turns(short, long, now_s=300.0, drain_s=500.0, tuning=tuning, work_s=work)
+        return found[0].item is short
+
+    assert passes(231.9)
+    assert not passes(232.1)
+
+
+def test_a_backlog_of_batch_requests_is_no_crowd_for_the_others() -> None:
+    """Whoever waits for an answer is not in its way, however long it takes to drain: only the share
+    of work that is not of the class counts, or of it and so old that it counts as interactive."""
+    backlog = [(200.0, 99.0, "batch"), (100.0, 100.0, "batch")]
+    urgent = [(60.0, 99.0, "interactive"), (40.0, 1.0, "interactive")]
+
+    def crowd(drain_s: float, *rows: tuple[float, float, str], now_s: float = 100.0) -> float:
+        items = [waiting(request_id=str(i), since_s=since_s, priority=priority)
+                 for i, (_, since_s, priority) in enumerate(rows)]  # fmt: skip
+        work_s = {str(i): row[0] for i, row in enumerate(rows)}
+        return crowding(items, now_s, drain_s, work_s, FIXED)
+
+    assert [crowd(drain_s, *urgent) for drain_s in (99.0, 100.0, 150.0, 200.0, 300.0, 900.0)] == [
+        0.0, 0.0, 0.25, 0.5, 1.0, 1.0,
+    ]  # fmt: skip
+    assert [crowd(drain_s, *urgent, *backlog) for drain_s in (300.0, 400.0, 800.0, 2000.0)] == [
+        0.0, 0.0, about(0.5), 1.0,
+    ]  # fmt: skip
+    assert crowd(300.0, *urgent, *backlog, now_s=399.5) == about(0.625)  # 300 of 400 s are urgent
+    assert crowd(300.0, (1.0, 0.0, "batch"), now_s=299.9) == 0.0
+    assert crowd(300.0, (1.0, 0.0, "batch"), now_s=300.0) == 1.0
+
+
+def test_the_only_one_that_waits_starves_by_the_same_bound() -> None:
+    """As if it had been planned with others."""
+    tuning = replace(FIXED, drain_factor=0.5)
+
+    for priority in ("interactive", "batch"):
+        item = waiting(request_id="a", since_s=0.0, priority=priority)
+        for drain_s in (0.0, 50.0, 100.0, 250.0, 900.0):
+            for now_s in (60.0, 61.0, 86.0, 111.0, 280.0, 299.0, 301.0, 960.0, 961.0):
+                (turn,) = turns(item, now_s=now_s, tuning=tuning, drain_s=drain_s)
+                late = overdue(item, now_s, 60.0, drain_s, tuning)
+                assert late == turn.starving, (priority, drain_s, now_s)
 
 
 def test_sources_take_turns_by_seconds_of_work() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf, nan
+
 from builders.worlds import about
 from orion_router.policy.speeds import NOTHING, Learned, Speed, reported, speed
 
@@ -34,8 +36,10 @@ def test_the_first_figure_that_is_known_counts() -> None:
 
 
 def test_figures_that_cannot_be_are_passed_over() -> None:
-    """No rate is zero or less; a load that took no time was none."""
+    """No rate is zero or less, or next to it; a load that took no time was none."""
     assert speed(0, None, Learned(0.0, -1.0, 0.0)) == speed(0, None)
+    assert speed(0, None, Learned(1e-320, inf, 1e300)) == speed(0, None)
+    assert speed(0, None, Learned(nan, 1e-6, 1e9)) == speed(0, None)
 
 
 def test_a_file_in_the_page_cache_loads_at_the_speed_of_memory() -> None:

@@ -28,7 +28,7 @@ from orion_router.policy import (
     outlook,
 )
 from orion_router.policy.footing import fits, footprint_bytes, room_bytes
-from orion_router.policy.order import in_turn
+from orion_router.policy.order import crowding, in_turn
 from orion_router.policy.plan import Planning
 from orion_router.sighting import observe
 
@@ -360,13 +360,16 @@ def test_starving_before_interactive_before_batch(
     """In any order of the queue; each request has exactly one turn."""
     queue = queue_of(rows)
     work = {item.request_id: rng.uniform(0, 60) for item in queue}
-    tuning = replace(DEFAULT_TUNING, drain_factor=1.0)
-    found = in_turn(queue, 2000.0, tuning, 60.0, drain_s, work, {"s": 90.0})
+    found = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
     rng.shuffle(queue)
-    again = in_turn(queue, 2000.0, tuning, 60.0, drain_s, work, {"s": 90.0})
+    again = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
+    crowd = crowding(queue, 2000.0, drain_s, work, DEFAULT_TUNING)
+    least, more = DEFAULT_TUNING.drain_factor, 1.0 - DEFAULT_TUNING.drain_factor
+    bound_s = 60.0 + (least + crowd * more) * drain_s
+    assert 60.0 + least * drain_s <= bound_s <= 60.0 + drain_s
 
     def rank(item: Waiting) -> int:
-        if 2000.0 - item.since_s > 60.0 + drain_s:
+        if 2000.0 - item.since_s > bound_s:
             return 0
         return 2 if item.meta.priority == "batch" and 2000.0 - item.since_s < 300.0 else 1
 
