@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -29,8 +29,10 @@ FIELDS = ("state", "meta", "score", "crashes", "history", "node", "attempt", "ac
 class Backlog:
     """What is queued and who holds what, kept current by the doorbell and resynchronised."""
 
-    def __init__(self, store: Redis) -> None:
-        self._store = store
+    def __init__(self, store: Redis, read: Callable[[bytes], Meta] = Meta.from_bytes) -> None:
+        """`read`: planning facts as they are to be reckoned with; what a worker admitted itself
+        knows nothing of this router's configuration."""
+        self._store, self._read = store, read
         self.waiting: dict[str, Waiting] = {}
         self.held: dict[str, dict[str, Held]] = {}
         """Per board: the requests that it holds."""
@@ -143,7 +145,7 @@ class Backlog:
             self.enqueue(
                 Waiting(
                     request_id,
-                    Meta.from_bytes(meta),
+                    self._read(meta),
                     float(score or 0),
                     known.since_s if known else now_s,
                     int(crashes or 0),
@@ -153,7 +155,7 @@ class Backlog:
                 )
             )
         elif state in (b"ASSIGNED", b"RUNNING") and node is not None:
-            self.hold(text(node), request_id, _readable(meta), int(attempt or 0))
+            self.hold(text(node), request_id, self._readable(meta), int(attempt or 0))
             if int(crashes or 0):
                 self.suspects.add(request_id)
         else:
@@ -183,10 +185,9 @@ class Backlog:
         if unknown:
             await self.fetch(unknown, await Ledger(self._store).clock_ms())
 
-
-def _readable(meta: bytes | None) -> Meta | None:
-    """A running request's facts, where they can be read: its board is not free in any case."""
-    try:
-        return Meta.from_bytes(meta) if meta else None
-    except (ValueError, TypeError):
-        return None
+    def _readable(self, meta: bytes | None) -> Meta | None:
+        """A running request's facts, where they can be read: its board is not free in any case."""
+        try:
+            return self._read(meta) if meta else None
+        except (ValueError, TypeError):
+            return None

@@ -18,6 +18,7 @@ from orion_contracts.meta import Meta
 from orion_router import policy
 from orion_router.backlog import Backlog
 from orion_router.bell import Bell
+from orion_router.contexts import within_context
 from orion_router.held import Held
 from orion_router.journal import Journal
 from orion_router.learning.learner import Learner
@@ -47,13 +48,16 @@ class Planner:
         self._wake = anyio.Event()
         self._outlook: dict[str, Prospect] = {}
         self._outlook_s = float("-inf")
-        self.backlog = Backlog(store)
+        self.backlog = Backlog(store, self._facts)
         self.lease = PlannerLease(store, ledger, router, self._take_over)
         self.journal = Journal()
         self.counts: Counter[str] = Counter()
         self.learner = Learner()
         self.on_held: Callable[[], Awaitable[None]] = checkpoint
         """Awaited when the lease was taken, before the first decision."""
+
+    def _facts(self, meta: bytes) -> Meta:
+        return within_context(Meta.from_bytes(meta), self._watch.config, self._watch.fleet)
 
     async def _take_over(self) -> None:
         """The lease is ours: what waited meanwhile is planned at once."""

@@ -66,6 +66,21 @@ async def test_a_takeover_does_not_begin_the_patience_anew(bench: Bench) -> None
     assert overtaken(backlog.waiting[young])
 
 
+async def test_facts_are_reckoned_with_as_the_planner_reads_them(bench: Bench) -> None:
+    """Of what waits and of what boards hold: a worker that admits a request knows less."""
+    request_id, seen = await submit(bench), list[int]()
+
+    def read(raw: bytes) -> Meta:
+        seen.append(len(raw))
+        return Meta(model="read")
+
+    backlog = Backlog(bench.store, read)
+    await backlog.resync()
+
+    assert backlog.waiting[request_id].meta == Meta(model="read")
+    assert seen
+
+
 async def test_but_boards_get_their_time_to_tell_their_models(bench: Bench) -> None:
     """After an hour without any router nothing is refused for a model that no board has told."""
     request_id = await submit(bench)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 from builders.fleets import fleet, node
 from orion_contracts.config import DEFAULT_CONFIG, ModelConfig
+from orion_contracts.messages import InferenceRequest
 from orion_contracts.meta import Meta
 from orion_router.contexts import MOST_TOKENS, within_context
 from orion_router.fleet import Fleet
+from orion_router.forecast import Forecast
+from orion_router.naming import Naming
+from orion_router.watch import Watch
 
 NOWHERE = fleet(node("a"))
 HUGE = Meta(model="m1", input_tokens=2_000_000)
@@ -50,3 +56,17 @@ def test_no_context_is_beyond_what_a_board_can_hold() -> None:
     assert within_context(replace(HUGE, num_ctx=10**12), DEFAULT_CONFIG, NOWHERE) == replace(
         HUGE, num_ctx=10**12, input_tokens=MOST_TOKENS
     )
+
+
+def test_a_request_is_described_with_what_will_be_read_of_it() -> None:
+    """At its admission, by the configuration of the moment."""
+    watch = SimpleNamespace(prefix_key=b"", config=DEFAULT_CONFIG, fleet=NOWHERE)
+    naming = Naming(cast(Watch, watch), cast(Forecast, None))
+    long = ({"role": "user", "content": "x" * 100_000},)
+    request = InferenceRequest(
+        request_id="i", model="m1", timestamp="t", source="s", messages=long
+    )  # fmt: skip
+
+    assert naming.facts(request, 100_100).input_tokens == 4096
+    watch.config = replace(DEFAULT_CONFIG, models=(ModelConfig(name="m1", context_length=8192),))
+    assert naming.facts(request, 100_100).input_tokens == 8192
