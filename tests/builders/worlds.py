@@ -24,8 +24,7 @@ FIGURES = Learned(100.0, 10.0, LOAD_S)
 NAMES = ("a", "b", "c", "d")
 FIXED = Tuning(
     margin_s=5.0, waste_price=0.5, drain_factor=1.0, batch_ages_s=300.0, versatility=0.0,
-    decode_weight=1.0, patience=0.0, lost_prompts=1.0, drain_factor_crowded=1.0,
-    patience_crowded=0.0, crowded_from_s=100.0, crowded_s=300.0,
+    decode_weight=1.0, patience=0.0, lost_prompts=1.0,
 )  # fmt: skip
 """Round numbers that stay when the laboratory finds better ones."""
 

@@ -41,11 +41,9 @@ ABLATIONS: Final[dict[str, Tuning]] = {
     "no margin": replace(_D, margin_s=0.0),
     "margin 15 s": replace(_D, margin_s=15.0),
     "decoding weighs half": replace(_D, decode_weight=0.5),
-    "fixed bound": replace(_D, drain_factor=0.0, drain_factor_crowded=0.0),
-    "short ones do not pass": replace(_D, patience=0.0, patience_crowded=0.0),
-    "a crowd is nothing special": replace(
-        _D, drain_factor_crowded=_D.drain_factor, patience_crowded=_D.patience
-    ),
+    "fixed bound": replace(_D, drain_factor=0.0),
+    "the whole drain time in the bound": replace(_D, drain_factor=1.0),
+    "short ones do not pass": replace(_D, patience=0.0),
     "no class ageing": replace(_D, batch_ages_s=1e9),
 }
 """Each is `ours` with one thing changed."""

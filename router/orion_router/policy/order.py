@@ -4,9 +4,8 @@ First who waited beyond the starvation bound, the longest first. Then by class; 
 that waited long counts as interactive. Within a class those whose own deadline presses come first:
 who would miss it by waiting until the queue is empty, and can still keep it. They go by the last
 moment at which they have to begin, all others by a moment in seconds: when the request was
-accepted, later by a share of its own work (short ones pass, the farther the longer the queue), by
-the seconds of work that its source had beyond its share, and by what the same source has waiting
-before it.
+accepted, later by a share of its own work (short ones pass), by the seconds of work that its source
+had beyond its share, and by what the same source has waiting before it.
 """
 
 from __future__ import annotations
@@ -44,12 +43,10 @@ def in_turn(
 ) -> list[Turn]:
     """`service_s`: expected seconds of work per request. `drain_s`: until the queue is empty."""
     items = list(queue)
-    crowded = crowding(items, now_s, drain_s, service_s, tuning)
-    bound_s = bound(starvation_s, drain_s, crowded, tuning)
+    bound_s = starvation_s + tuning.drain_factor * drain_s
     sources = {item.meta.source for item in items}
     fair = tuning.fairness and len(sources) > 1
-    patience = tuning.patience + crowded * (tuning.patience_crowded - tuning.patience)
-    most_s, batch_ages_s = tuning.patience_most_s, tuning.batch_ages_s
+    patience, batch_ages_s = tuning.patience, tuning.batch_ages_s
     starving: list[tuple[float, float, str, int, Waiting]] = []
     rest: list[Entry] = []
     for at, item in enumerate(items):
@@ -60,8 +57,7 @@ def in_turn(
             starving.append((asked_s, score, request_id, at, item))
             continue
         work_s = service_s.get(request_id, 0.0)
-        later_s = patience * work_s
-        moment_s = score % CLASS_SCORE / 1000.0 + (later_s if later_s < most_s else most_s)
+        moment_s = score % CLASS_SCORE / 1000.0 + patience * work_s
         rank = 3 if meta.priority == "batch" and waited_s < batch_ages_s else 1
         if meta.deadline_ms is not None:
             slack_s = left_s(item, now_s) - work_s
@@ -80,38 +76,8 @@ def in_turn(
 def overdue(
     item: Waiting, now_s: float, starvation_s: float, drain_s: float, tuning: Tuning
 ) -> bool:
-    """Whether the only one that waits would be starving; `drain_s`: of its own work."""
-    crowded = crowding([item], now_s, drain_s, {item.request_id: 1.0}, tuning)
-    return now_s - item.asked_s > bound(starvation_s, drain_s, crowded, tuning)
-
-
-def bound(starvation_s: float, drain_s: float, crowded: float, tuning: Tuning) -> float:
-    """How long a request waits before nobody overtakes it any more, in seconds."""
-    more = tuning.drain_factor_crowded - tuning.drain_factor
-    return starvation_s + (tuning.drain_factor + crowded * more) * drain_s
-
-
-def crowding(
-    items: Iterable[Waiting],
-    now_s: float,
-    drain_s: float,
-    service_s: Mapping[str, float],
-    tuning: Tuning,
-) -> float:
-    """From 0 to 1, how long the queue is: see `Tuning.crowded_s`. Work of class batch that is not
-    old is in nobody's way."""
-    from_s = tuning.crowded_from_s
-    if drain_s <= from_s:
-        return 0.0
-    young_s = now_s - tuning.batch_ages_s
-    works = [
-        (service_s[each.request_id], each.meta.priority == "batch" and each.asked_s > young_s)
-        for each in items
-    ]
-    work_s = fsum([mine_s for mine_s, _ in works])
-    batch_s = fsum([mine_s for mine_s, of_batch in works if of_batch])
-    urgent_s = drain_s * (1.0 - batch_s / work_s) if batch_s else drain_s
-    return max(0.0, min(1.0, (urgent_s - from_s) / (tuning.crowded_s - from_s)))
+    """Whether the only one that waits is starving; `drain_s`: of its own work."""
+    return now_s - item.asked_s > starvation_s + tuning.drain_factor * drain_s
 
 
 def _in_fairness(entries: Iterable[Entry], penalty_s: Mapping[str, float]) -> list[Entry]:

@@ -15,8 +15,6 @@ class Tuning:
     """What a second of loading, or of reading a lost prefix again, costs others who wait."""
     drain_factor: float = 0.7
     """How much of the queue's drain time is added to the configured starvation bound."""
-    drain_factor_crowded: float = 1.0
-    """The same in a crowd: then a bound that many exceed would make it a queue by arrival."""
     batch_ages_s: float = 300.0
     """A request of class batch that waited so long counts as interactive."""
     versatility: float = 0.15
@@ -27,15 +25,6 @@ class Tuning:
     patience: float = 0.5
     """A request lets those pass that came later by less than so many times its own work: who asks
     for a minute of a board's time can wait for a few answers of seconds."""
-    patience_crowded: float = 8.0
-    """The same in a crowd: the longer all wait, the more are helped by short ones going first."""
-    patience_most_s: float = 240.0
-    """No request lets those pass that came later than this, however much work it is."""
-    crowded_from_s: float = 100.0
-    """From so much drain time of what is not of class batch, the two above move evenly to what
-    they are in a crowd ..."""
-    crowded_s: float = 300.0
-    """... which it is from here on."""
     last_replica: float = 0.8
     """Price of pushing a model out of the only board that has it in memory, in times of what
     loading it from that board's disk takes."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import permutations
 
 from builders.fleets import waiting
-from builders.worlds import FIXED, about
+from builders.worlds import FIXED
 from orion_router.policy import Tuning, Waiting
-from orion_router.policy.order import Turn, crowding, in_turn, overdue
+from orion_router.policy.order import Turn, in_turn, overdue
 
 TUNING = FIXED
 
@@ -91,72 +91,18 @@ def test_the_bound_grows_with_the_time_the_queue_takes() -> None:
     assert not starves(20.0, 0.5)
 
 
-def test_in_a_crowd_the_bound_takes_more_of_the_drain_time() -> None:
-    """Evenly between the two factors, and no more than the second one."""
-    tuning = replace(FIXED, drain_factor=0.5, drain_factor_crowded=1.0)
-
-    def bound_s(drain_s: float) -> int:
-        """The last whole second at which a request is not starving."""
-        item = waiting(request_id="a", since_s=0.0)
-        found = (turns(item, drain_s=drain_s, tuning=tuning, now_s=float(s)) for s in range(600))
-        return next(s for s, each in enumerate(found) if each[0].starving) - 1
-
-    assert [bound_s(drain_s) for drain_s in (0.0, 100.0, 200.0, 300.0, 400.0)] == [
-        60, 60 + 50, 60 + 150, 60 + 300, 60 + 400,
-    ]  # fmt: skip
-
-
-def test_in_a_crowd_short_requests_pass_from_farther_away() -> None:
+def test_short_requests_pass_long_ones() -> None:
     """A request of 10 s lets one of 1 s pass that came within so many times the difference."""
     long = waiting(request_id="l", since_s=60.0)
     work = {"l": 10.0, "s": 1.0}
 
-    def passes(after_s: float, drain_s: float) -> bool:
-        short = waiting(request_id="s", since_s=60.0 + after_s, priority="interactive")
-        tuning = replace(FIXED, patience=1.0, patience_crowded=3.0)
-        return order(short, long, drain_s=drain_s, tuning=tuning, work_s=work) == "sl"
+    def passes(after_s: float, patience: float) -> bool:
+        short = waiting(request_id="s", since_s=60.0 + after_s)
+        return order(short, long, tuning=replace(FIXED, patience=patience), work_s=work) == "sl"
 
-    for drain_s, times in ((0.0, 1), (100.0, 1), (200.0, 2), (300.0, 3), (5000.0, 3)):
-        assert passes(9.0 * times - 0.1, drain_s), drain_s
-        assert not passes(9.0 * times + 0.1, drain_s), drain_s
-
-
-def test_nobody_lets_those_pass_that_came_minutes_later() -> None:
-    """However much work a request is: four minutes and not more, by the default."""
-    long = waiting(request_id="l", since_s=0.0)
-    work = {"l": 1000.0, "s": 1.0}
-
-    def passes(after_s: float) -> bool:
-        short = waiting(request_id="s", since_s=after_s)
-        tuning = replace(FIXED, patience_crowded=8.0, patience_most_s=240.0)
-        found = turns(short, long, now_s=300.0, drain_s=500.0, tuning=tuning, work_s=work)
-        return found[0].item is short
-
-    assert passes(231.9)
-    assert not passes(232.1)
-
-
-def test_a_backlog_of_batch_requests_is_no_crowd_for_the_others() -> None:
-    """Whoever waits for an answer is not in its way, however long it takes to drain: only the share
-    of work that is not of the class counts, or of it and so old that it counts as interactive."""
-    backlog = [(200.0, 99.0, "batch"), (100.0, 100.0, "batch")]
-    urgent = [(60.0, 99.0, "interactive"), (40.0, 1.0, "interactive")]
-
-    def crowd(drain_s: float, *rows: tuple[float, float, str], now_s: float = 100.0) -> float:
-        items = [waiting(request_id=str(i), since_s=since_s, priority=priority)
-                 for i, (_, since_s, priority) in enumerate(rows)]  # fmt: skip
-        work_s = {str(i): row[0] for i, row in enumerate(rows)}
-        return crowding(items, now_s, drain_s, work_s, FIXED)
-
-    assert [crowd(drain_s, *urgent) for drain_s in (99.0, 100.0, 150.0, 200.0, 300.0, 900.0)] == [
-        0.0, 0.0, 0.25, 0.5, 1.0, 1.0,
-    ]  # fmt: skip
-    assert [crowd(drain_s, *urgent, *backlog) for drain_s in (300.0, 400.0, 800.0, 2000.0)] == [
-        0.0, 0.0, about(0.5), 1.0,
-    ]  # fmt: skip
-    assert crowd(300.0, *urgent, *backlog, now_s=399.5) == about(0.625)  # 300 of 400 s are urgent
-    assert crowd(300.0, (1.0, 0.0, "batch"), now_s=299.9) == 0.0
-    assert crowd(300.0, (1.0, 0.0, "batch"), now_s=300.0) == 1.0
+    for patience in (0.5, 1.0, 3.0):
+        assert passes(9.0 * patience - 0.1, patience), patience
+        assert not passes(9.0 * patience + 0.1, patience), patience
 
 
 def test_the_only_one_that_waits_starves_by_the_same_bound() -> None:

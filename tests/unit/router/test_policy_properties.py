@@ -28,7 +28,7 @@ from orion_router.policy import (
     outlook,
 )
 from orion_router.policy.footing import fits, footprint_bytes, room_bytes
-from orion_router.policy.order import crowding, in_turn
+from orion_router.policy.order import in_turn
 from orion_router.policy.plan import Planning
 from orion_router.sighting import observe
 
@@ -274,8 +274,7 @@ def test_a_later_request_takes_nothing_from_an_earlier_one_without_batching(
     last = replace(late, meta=replace(late.meta, source="", priority="batch"), since_s=NOW_S,
                    score=NOW_S * 1000.0 + 99.0)  # fmt: skip
     queue = tuple(replace(w, meta=replace(w.meta, source="")) for w in world.queue)
-    tuning = replace(PLAIN_PRICE, batching=False, patience=0.0, drain_factor=0.0,
-                     patience_crowded=0.0, drain_factor_crowded=0.0)  # fmt: skip
+    tuning = replace(PLAIN_PRICE, batching=False, patience=0.0, drain_factor=0.0)
     before = given_to(plan(replace(world, queue=queue), tuning))
     after = given_to(plan(replace(world, queue=(*queue, last)), tuning))
 
@@ -363,10 +362,7 @@ def test_starving_before_interactive_before_batch(
     found = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
     rng.shuffle(queue)
     again = in_turn(queue, 2000.0, DEFAULT_TUNING, 60.0, drain_s, work, {"s": 90.0})
-    crowd = crowding(queue, 2000.0, drain_s, work, DEFAULT_TUNING)
-    least, more = DEFAULT_TUNING.drain_factor, 1.0 - DEFAULT_TUNING.drain_factor
-    bound_s = 60.0 + (least + crowd * more) * drain_s
-    assert 60.0 + least * drain_s <= bound_s <= 60.0 + drain_s
+    bound_s = 60.0 + DEFAULT_TUNING.drain_factor * drain_s
 
     def rank(item: Waiting) -> int:
         if 2000.0 - item.since_s > bound_s:
