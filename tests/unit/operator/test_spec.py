@@ -27,7 +27,7 @@ PACKAGED = ROOT / "charts/orion-inference/crds/inferenceclusters.yaml"
 SPEC_TYPES = (ClusterSpec, ThresholdSpec, NodeClassSpec, NodeSpec, ModelSpec, PlacementSpec,
               RoutingSpec, FeedbackSpec)  # fmt: skip
 STATUS_TYPES = (ClusterStatus, Condition, NodeRow, ModelRow, Summary)
-REVISIONS = {1: "b7e91c32ceb35b71", 2: "758afe9b4c093812", 3: "010c854356493475"}
+REVISIONS = {1: "b7e91c32ceb35b71", 2: "758afe9b4c093812", 3: "bee36673adb9850f"}
 """Revision of the CRD to the digest of its schema. A change of the schema raises REVISION in
 crd.py and adds a line here, so that an operator replaces what an older one applied."""
 
