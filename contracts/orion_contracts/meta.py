@@ -81,7 +81,7 @@ def describe(
         output_tokens=limit or DEFAULT_OUTPUT_TOKENS,
         output_limit=1 if request.operation == "embed" else limit,
         deadline_ms=request.deadline_ms,
-        num_ctx=num_ctx if isinstance(num_ctx, int) else None,
+        num_ctx=_whole(num_ctx) or None,
         pin=pin,
         prefixes=prefixes,
     )
@@ -89,5 +89,7 @@ def describe(
 
 def _whole(value: object) -> int:
     """A limit, or 0: options are the engine's to judge."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     sound = isinstance(value, int) and not isinstance(value, bool) and value > 0
     return min(cast(int, value), MAX_WHOLE) if sound else 0

@@ -90,7 +90,8 @@ class RoutingSpec:
     )  # fmt: skip
     starvation_bound_s: float = declare(
         60, name="starvationBoundSeconds", kind="number", minimum=0, maximum=3600,
-        text="A request that waited this long, plus 0.7 of the queue's drain time, is overtaken no more.",
+        text="A request that waited this long, plus 0.7 of the queue's drain time, is overtaken no "
+             "more.",
     )  # fmt: skip
     energy_tie_s: float = declare(
         0, name="energyTieSeconds", kind="number", minimum=0, maximum=60,

@@ -26,14 +26,15 @@ class Admissions:
         """What the ledger said. `mailbox`: where its chunks go, or nowhere. Raises UnknownModel,
         NoNodeEligible, QueueWait, and QueueFull."""
         planner, backlog = self._planner, self._planner.backlog
+        planned = planner.reckoned(meta)
         self._forecast.refuse_hopeless(request)
         decision = None
         if not backlog.knows(request.request_id):  # a repeated one has its place
-            decision = planner.place(request.request_id, meta)
+            decision = planner.place(request.request_id, planned)
             if decision is not None:
-                backlog.hold(decision.node, request.request_id, meta)
+                backlog.hold(decision.node, request.request_id, planned)
             else:
-                self._forecast.refuse_long_wait(request, meta)
+                self._forecast.refuse_long_wait(request, planned)
         routing = self._watch.config.routing
         try:
             admission = await self._ledger.admit(
@@ -55,7 +56,7 @@ class Admissions:
         if admission.state == "ASSIGNED" and decision is not None:
             planner.note(decision)
         elif admission.state == "NEW":
-            self._enqueue(request.request_id, meta)
+            self._enqueue(request.request_id, planned)
         elif decision is not None:
             backlog.withdraw(decision.node, request.request_id)
         if admission.state == "REJECTED":

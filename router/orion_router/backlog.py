@@ -30,8 +30,7 @@ class Backlog:
     """What is queued and who holds what, kept current by the doorbell and resynchronised."""
 
     def __init__(self, store: Redis, read: Callable[[bytes], Meta] = Meta.from_bytes) -> None:
-        """`read`: planning facts as they are to be reckoned with; what a worker admitted itself
-        knows nothing of this router's configuration."""
+        """`read`: a record's planning facts, as they are to be reckoned with."""
         self._store, self._read = store, read
         self.waiting: dict[str, Waiting] = {}
         self.held: dict[str, dict[str, Held]] = {}

@@ -25,6 +25,7 @@ from orion_contracts.errors import (
 from orion_contracts.fingerprint import fingerprint
 from orion_contracts.ledger import Ledger, is_lasting
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.meta import describe
 from orion_contracts.spelling import text
 from orion_router.admission import Admissions
 from orion_router.canary import Canary, Verdict
@@ -93,7 +94,7 @@ class Desk:
         settled = self.naming.settle(request)
         request = settled.request
         body = orjson.dumps(request.to_wire())
-        meta = self.naming.facts(request, len(body))
+        meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         follower = self.tracker.follow(request.request_id)
         try:
             mailbox = self._postbox.key if follow else ""

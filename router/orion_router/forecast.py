@@ -152,7 +152,7 @@ class Forecast:
             self._kinds, self._kinds_s = {}, now_s
         kind = (meta.model, meta.priority, meta.source)
         if kind not in self._kinds and len(self._kinds) < MOST_KINDS:
-            item = Waiting(NEWCOMER, meta, inf, now_s)
+            item = Waiting(NEWCOMER, self._planner.reckoned(meta), inf, now_s)
             queue = [*self._planner.backlog.in_order, item]
             self._kinds[kind] = self._planner.foresee(queue).get(NEWCOMER)
         return self._kinds.get(kind)

@@ -18,6 +18,7 @@ from orion_contracts.entry_kinds import INLINE_BYTES
 from orion_contracts.errors import LedgerRefused
 from orion_contracts.ledger import DirectEntry, Ledger, is_lasting
 from orion_contracts.limits import Limits
+from orion_contracts.meta import describe
 from orion_contracts.naming import understood
 from orion_router.naming import Naming
 from orion_router.planner import Planner
@@ -135,7 +136,7 @@ class Intake:
         self.ignored_fields += len(unknown)
         settled = self._naming.settle(given)
         request, body, mark = understood(given, settled.request, raw)
-        meta = self._naming.facts(request, len(body))
+        meta = describe(request, key=self._watch.prefix_key, body_bytes=len(body))
         routing = self._watch.config.routing
         try:
             admission = await self._ledger.admit(

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from orion_contracts.messages import InferenceRequest
-from orion_contracts.meta import Meta, describe
+from orion_contracts.meta import describe
 from orion_contracts.naming import by_real_name
-from orion_router.contexts import within_context
 from orion_router.forecast import Forecast
 from orion_router.policy.fallback import choose, exchangeable, needs
 from orion_router.watch import Watch
@@ -41,7 +40,7 @@ class Naming:
         request = by_real_name(request, config)
         if not request.allow_fallback or not exchangeable(request):
             return Settled(request)
-        meta = self.facts(request)
+        meta = describe(request)
         choice = choose(
             request.model, meta.num_ctx, config, self._watch.fleet,
             lambda model: self._forecast.expected_wait_s(replace(meta, model=model)),
@@ -51,11 +50,6 @@ class Naming:
             return Settled(request)
         smaller = replace(request, model=choice.model, fallback_from=request.called, answer_as="")
         return Settled(smaller, choice.why)
-
-    def facts(self, request: InferenceRequest, body_bytes: int = 0) -> Meta:
-        """Its planning facts; `body_bytes`: its length on the wire, where it is known."""
-        meta = describe(request, key=self._watch.prefix_key, body_bytes=body_bytes)
-        return within_context(meta, self._watch.config, self._watch.fleet)
 
     def accepted(self, settled: Settled) -> None:
         """The ledger took it as a new request: one that is refused, or known already, changes

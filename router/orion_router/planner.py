@@ -48,7 +48,7 @@ class Planner:
         self._wake = anyio.Event()
         self._outlook: dict[str, Prospect] = {}
         self._outlook_s = float("-inf")
-        self.backlog = Backlog(store, self._facts)
+        self.backlog = Backlog(store, self._read)
         self.lease = PlannerLease(store, ledger, router, self._take_over)
         self.journal = Journal()
         self.counts: Counter[str] = Counter()
@@ -56,8 +56,12 @@ class Planner:
         self.on_held: Callable[[], Awaitable[None]] = checkpoint
         """Awaited when the lease was taken, before the first decision."""
 
-    def _facts(self, meta: bytes) -> Meta:
-        return within_context(Meta.from_bytes(meta), self._watch.config, self._watch.fleet)
+    def reckoned(self, meta: Meta) -> Meta:
+        """A request's facts as plans reckon with them; the ledger keeps them as they came."""
+        return within_context(meta, self._watch.config, self._watch.fleet)
+
+    def _read(self, meta: bytes) -> Meta:
+        return self.reckoned(Meta.from_bytes(meta))
 
     async def _take_over(self) -> None:
         """The lease is ours: what waited meanwhile is planned at once."""

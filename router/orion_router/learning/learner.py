@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from orion_contracts.facts import Facts
 from orion_contracts.footprint import context_bytes
+from orion_contracts.meta import Meta
 from orion_router.fleet import Node, normal
 from orion_router.held import Held
 from orion_router.learning.heat import HeatBook
@@ -51,8 +52,9 @@ class Learner:
         pace = self.beliefs(now_s).speed(node, model)
         uncached_s = meta.input_tokens * pace.prefill_s_per_token * slower
         warm = self._judge_load(node, model, facts.load_s)
+        fresh_tokens = 0 if again or _differs(meta, facts) else meta.input_tokens
         self.rates.learn(
-            node.name, model, fresh_tokens=0 if again else meta.input_tokens,
+            node.name, model, fresh_tokens=fresh_tokens,
             prompt_s=facts.prompt_s, output_tokens=facts.output_tokens,
             output_s=facts.output_s, load_s=facts.load_s, warm=warm, derate=slower,
             version=node.health.engine.version if node.health else "",
@@ -97,6 +99,17 @@ class Learner:
             for model in self.prompts.models(name):
                 if node.state == "lost" or (node.health and model not in node.resident):
                     self.prompts.forget(name, model)
+
+
+COUNTS_DIFFER = 4.0
+"""Tokens are reckoned from bytes: no language and no picture is farther off than that."""
+
+
+def _differs(meta: Meta, facts: Facts) -> bool:
+    """Whether the engine read so much less of the prompt, or more, than was reckoned with, that the
+    time it took says nothing of its speed."""
+    reckoned, read = meta.input_tokens, facts.prompt_tokens
+    return read > 0 and not read / COUNTS_DIFFER <= reckoned <= read * COUNTS_DIFFER
 
 
 def _most_tokens(node: Node, model: str) -> int | None:

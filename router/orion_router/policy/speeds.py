@@ -65,9 +65,13 @@ def speed(
 def _first(figures: tuple[Learned, ...], name: str) -> float | None:
     for each in figures:
         value: float | None = getattr(each, name)
-        if value is not None and LEAST < value < MOST:
+        if value is not None and _is_possible(value):
             return value
     return None
+
+
+def _is_possible(figure: float) -> bool:
+    return LEAST < figure < MOST
 
 
 def reported(rates: Mapping[str, Mapping[str, float]] | None, model: str) -> Learned:
@@ -75,6 +79,6 @@ def reported(rates: Mapping[str, Mapping[str, float]] | None, model: str) -> Lea
     own = (rates or {}).get(model)
     if not own:
         return NOTHING
-    return Learned(
-        own.get("prefill_tokens_per_second"), own.get("decode_tokens_per_second"), own.get("load_s")
-    )
+    names = ("prefill_tokens_per_second", "decode_tokens_per_second", "load_s")
+    figures = (own.get(name) for name in names)
+    return Learned(*(each if each is not None and _is_possible(each) else None for each in figures))

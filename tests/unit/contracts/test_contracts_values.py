@@ -80,6 +80,19 @@ def test_an_embedding_is_expected_to_write_next_to_nothing() -> None:
     assert describe(replace(request, operation="chat")).output_limit == 700
 
 
+@pytest.mark.parametrize(
+    ("asked", "read"), [(16384, 16384), (16384.0, 16384), (16384.5, None), (True, None), (-1, None)]
+)
+def test_a_context_is_a_whole_number(asked: object, read: int | None) -> None:
+    """As JSON writes it, with a point or without; what is none is as if nothing was asked for."""
+    request = InferenceRequest(
+        request_id="i", model="m", timestamp="t", source="s", messages=({"content": "x"},),
+        options={"num_ctx": asked},
+    )  # fmt: skip
+
+    assert describe(request).num_ctx == read
+
+
 @pytest.mark.parametrize("hostile", [{"num_predict": "x"}, {"num_predict": -1}, {"num_ctx": []}])
 def test_meta_of_hostile_options_is_harmless(hostile: dict[str, object]) -> None:
     """Options are the engine's to judge, not a reason to fail a plan."""

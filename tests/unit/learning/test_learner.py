@@ -56,6 +56,15 @@ def test_an_answer_that_was_cut_tells_no_length() -> None:
     assert (M1, "interactive") in after(replace(RUN, reason="stop")).outputs
 
 
+@pytest.mark.parametrize(("read", "rate"), [(0, 100.0), (75, 100.0), (1200, 100.0), (74, None),
+                                            (1201, None)])  # fmt: skip
+def test_a_prompt_of_which_much_less_was_read_tells_no_rate(read: int, rate: float | None) -> None:
+    """Or more, where its context was longer than anybody had told; 0: the engine did not count."""
+    learned = after(replace(RUN, prompt_tokens=read)).speeds["a", M1]
+
+    assert learned == Learned(rate, 10.0, 7.0)
+
+
 def test_a_prompt_that_was_cached_tells_no_rate() -> None:
     """The second turn took 1 s for 400 tokens, of which 300 were kept."""
     learner, board = Learner(), node("a", ("m1",))

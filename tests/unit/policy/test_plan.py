@@ -14,7 +14,7 @@ from orion_contracts.power import PowerModel
 from orion_contracts.prefixes import Prefix
 from orion_router.fleet import Node
 from orion_router.held import Held
-from orion_router.policy import Waiting
+from orion_router.policy import DEFAULT_TUNING, Waiting
 from orion_router.policy.beliefs import Beliefs
 from orion_router.policy.heat import Climate
 from orion_router.policy.plan import Planning
@@ -329,3 +329,20 @@ def test_among_equally_fast_boards_the_frugal_one_is_taken() -> None:
     assert chosen(1.0, boards[0], node("b", power=frugal)) == ["a"]
     assert chosen(60.0, boards[0], node("b", power=frugal)) == ["b"]
     assert chosen(1.0, node("a", models=("m2",))) == []
+
+
+def test_alone_or_planned_to_the_end_it_starves_at_the_same_moment() -> None:
+    """16 s of work on four boards, 0.7 of 4 s beyond the bound of 60 s: then it pays no more for
+    the prompt that the faster board would lose."""
+    boards = [node(name, ("m1",)) for name in "abcd"]
+    known = beliefs(prompts=KeptPrompts(risks={("a", M1): 1000.0}))
+    known = replace(known, speeds={**known.speeds, ("a", M1): Learned(130.0, 13.0, 10.0)})
+    item = waiting(input_tokens=1000, output_limit=100)
+
+    def chosen(waited_s: float, whole: bool) -> str:
+        _, due = planned(boards, [item], now_s=waited_s, known=known, tuning=DEFAULT_TUNING,
+                         whole=whole, starvation_s=60.0)  # fmt: skip
+        return due["r1"]
+
+    for whole in (False, True):
+        assert [chosen(s, whole) for s in (0.0, 62.7, 62.9, 70.0)] == ["b", "b", "a", "a"]

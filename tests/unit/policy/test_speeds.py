@@ -61,3 +61,11 @@ def test_a_board_reports_figures_for_each_model() -> None:
     assert reported(rates, "m3") == NOTHING
     assert reported(rates, "m1") == Learned(9.0, None, 2.0)
     assert reported(rates, "m2") == Learned(None, 4.0, None)
+
+
+def test_reported_figures_that_cannot_be_were_not_seen() -> None:
+    """Or a request would be refused for what no board can do."""
+    rates = {"m1": {"prefill_tokens_per_second": 1e-320, "decode_tokens_per_second": 1e300,
+                    "load_s": inf}}  # fmt: skip
+
+    assert reported(rates, "m1") == NOTHING

@@ -18,6 +18,7 @@ from orion_contracts.errors import QueueFull
 from orion_contracts.ledger import ensure_library
 from orion_contracts.limits import DEFAULT_LIMITS
 from orion_contracts.messages import InferenceRequest
+from orion_contracts.meta import Meta
 from orion_router.desk import Desk
 from orion_router.intake import Intake
 from orion_router.planner import Planner
@@ -75,6 +76,27 @@ async def test_asking_again_leaves_the_request_where_it_is(rig: Rig) -> None:
     assert backlog.held[board][request.request_id] is known
     assert backlog.alone == {board}
     assert rig.planner.counts["assign"] == 1
+
+
+async def test_a_long_prompt_is_planned_with_what_will_be_read_of_it(rig: Rig) -> None:
+    """On the boards and in the queue, of this router and of one that takes over; the record keeps
+    what came."""
+    rig.watch.config = ClusterConfig(models=(ModelConfig(name="m1", context_length=8192),))
+    long = ({"role": "user", "content": "x" * 200_000},)
+    for _ in range(3):
+        await rig.submit(replace(a_request(model="m1"), messages=long))
+    other = Planner(rig.bench.store, rig.bench.ledger, "router-b/1", rig.watch)
+    await other.backlog.resync()
+
+    for backlog in (rig.planner.backlog, other.backlog):
+        held = [each.meta for mine in backlog.held.values() for each in mine.values()]
+        waiting = [each.meta for each in backlog.waiting.values()]
+        assert len(held) == 2
+        assert len(waiting) == 1
+        assert [meta.input_tokens if meta else 0 for meta in (*held, *waiting)] == [8192] * 3
+    (waits,) = other.backlog.waiting
+    raw = await rig.bench.store.hget(keys.record(waits), "meta")
+    assert Meta.from_bytes(raw).input_tokens > 50_000
 
 
 async def test_asking_again_leaves_the_queue_as_it_is(rig: Rig) -> None:
